@@ -1,0 +1,1 @@
+"""The config file: read, check, override, explain."""

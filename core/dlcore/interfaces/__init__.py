@@ -1,0 +1,81 @@
+"""What plugins subclass, one class per kind of component, and the types they exchange."""
+
+from dlcore.interfaces.backbone import Backbone
+from dlcore.interfaces.collate import Collate
+from dlcore.interfaces.criterion import Criterion
+from dlcore.interfaces.dataset import PoseDataset
+from dlcore.interfaces.detector import Detector
+from dlcore.interfaces.head import Head
+from dlcore.interfaces.logger import Logger
+from dlcore.interfaces.neck import Neck
+from dlcore.interfaces.net_type import NetType
+from dlcore.interfaces.predictor import Predictor
+from dlcore.interfaces.runner import Runner
+from dlcore.interfaces.scheduler import Scheduler
+from dlcore.interfaces.target_generator import TargetGenerator
+from dlcore.interfaces.transform import GeometricTransform, Transform, Warp
+from dlcore.interfaces.types import (
+    Batch,
+    DatasetContext,
+    Features,
+    FeatureSpec,
+    Labels,
+    Outputs,
+    PoseTask,
+    Record,
+    RunInfo,
+    Sample,
+    Target,
+)
+from dlcore.interfaces.weight_initializer import WeightInitializer
+
+INTERFACES: dict[str, type] = {
+    "backbones": Backbone,
+    "necks": Neck,
+    "heads": Head,
+    "predictors": Predictor,
+    "target_generators": TargetGenerator,
+    "detectors": Detector,
+    "loggers": Logger,
+    "schedulers": Scheduler,
+    "criteria": Criterion,
+    "weight_initializers": WeightInitializer,
+    "transforms": Transform,
+    "collates": Collate,
+    "datasets": PoseDataset,
+    "runners": Runner,
+    "net_types": NetType,
+}
+"""The class that a component of each kind must subclass."""
+
+__all__ = [
+    "INTERFACES",
+    "Backbone",
+    "Batch",
+    "Collate",
+    "Criterion",
+    "DatasetContext",
+    "Detector",
+    "FeatureSpec",
+    "Features",
+    "GeometricTransform",
+    "Head",
+    "Labels",
+    "Logger",
+    "Neck",
+    "NetType",
+    "Outputs",
+    "PoseDataset",
+    "PoseTask",
+    "Predictor",
+    "Record",
+    "RunInfo",
+    "Runner",
+    "Sample",
+    "Scheduler",
+    "Target",
+    "TargetGenerator",
+    "Transform",
+    "Warp",
+    "WeightInitializer",
+]

@@ -1,0 +1,1 @@
+"""Affine geometry of samples: one interpolation for a whole chain of warps."""

@@ -1,0 +1,41 @@
+"""Runners: what a training step and an evaluation are."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+
+from torch import Tensor, nn
+
+from dlcore.interfaces.types import Batch, Record
+
+
+class Runner(ABC):
+    """Knows what to do with a batch; the trainer around it knows when.
+
+    A subclass takes `model` (`torch.nn.Module`) and `task` (`PoseTask`) as positional parameters.
+
+    Attributes:
+        model: What is trained.
+    """
+
+    model: nn.Module
+
+    @abstractmethod
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Scalar losses of one batch by name; `total_loss` is what is minimised.
+
+        Args:
+            batch: On the device of the model, images normalised.
+        """
+        raise NotImplementedError
+
+    @abstractmethod
+    def evaluate(self, batches: Iterable[Batch], records: Sequence[Record]) -> dict[str, float]:
+        """Losses and metrics over batches, for example {"losses/eval.total_loss": 0.1}.
+
+        Args:
+            batches: As for `losses`, each record once.
+            records: What `Batch.indices` point to.
+        """
+        raise NotImplementedError
