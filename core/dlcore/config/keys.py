@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 Part = str | int
@@ -67,14 +67,14 @@ def walk(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
             yield from walk(item, join(key, index))
 
 
-def look_up(value: Any, parts: Sequence[Part]) -> Any:
+def look_up(value: Any, parts: Iterable[Part]) -> Any:
     """What stands at `parts` inside `value`.
 
     Raises:
         LookupError: If there is nothing.
     """
     for part in parts:
-        if not isinstance(value, Mapping if isinstance(part, str) else list):
+        if not isinstance(value, dict if isinstance(part, str) else list):
             raise KeyError(part)
         value = value[part]
     return value

@@ -22,6 +22,9 @@ from dlcore.errors import ConfigError, Problem
 MAX_NODES = 200_000
 """A file with more values than this, after aliases are followed, is refused."""
 
+MAX_DEPTH = 100
+"""A file whose maps and lists are nested more deeply than this is refused."""
+
 _PREFIX = "tag:yaml.org,2002:"
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(
@@ -30,6 +33,7 @@ _FLOAT = re.compile(
 )
 _BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
 _NULL = re.compile(r"~|null|Null|NULL|")
+_INDENT = re.compile(rf"^[ ?-]{{{MAX_DEPTH},}}", re.MULTILINE)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -167,6 +171,7 @@ def _decode(data: bytes) -> str:
 
 def _compose(text: str) -> yaml.Node | None:
     try:
+        _check_depth(text)
         loader = _Loader(text)
         try:
             node: yaml.Node | None = loader.get_single_node()
@@ -179,8 +184,26 @@ def _compose(text: str) -> yaml.Node | None:
         raise ConfigError([Problem("", _explain(error, text, line), line)]) from error
     except yaml.YAMLError as error:
         raise ConfigError([Problem("", f"is not YAML: {error}")]) from error
-    except RecursionError:
-        raise ConfigError([Problem("", "is nested too deeply")]) from None
+
+
+def _check_depth(text: str) -> None:
+    """Refuse what libyaml's recursion would not survive; costs nothing for an ordinary file."""
+    if text.count("[") + text.count("{") < MAX_DEPTH and not _INDENT.search(text):
+        return
+    loader = _Loader(text)
+    try:
+        depth = 0
+        while loader.check_event():
+            event = loader.get_event()
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+            if depth > MAX_DEPTH:
+                message = f"is nested more than {MAX_DEPTH} deep"
+                raise ConfigError([Problem("", message, event.start_mark.line + 1)])
+    finally:
+        loader.dispose()
 
 
 def _explain(error: yaml.MarkedYAMLError, text: str, line: int | None) -> str:

@@ -105,7 +105,10 @@ def test_an_earlier_merged_map_wins():
         ("[a, b]: x\n", 1, "a key must be text"),
         ("a: &x [*x]\n", 1, "refers to the value that holds it"),
         ("a:\n  <<: 5\n", 2, "'<<' must name a map"),
-        ("a: " + "[" * 5000, None, ""),
+        ("b: 1\na: " + "[" * 200_000, 2, "is nested more than 100 deep"),
+        ("a: " + "[" * 5000 + "]" * 5000, 1, "is nested more than 100 deep"),
+        ("a:\n" + "- " * 5000 + "1", 2, "is nested more than 100 deep"),
+        ("a: " + "{a: " * 5000, 1, "is nested more than 100 deep"),
     ],
 )
 def test_broken_text_is_explained_with_its_line(text, line, words):
