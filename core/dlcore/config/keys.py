@@ -74,7 +74,8 @@ def look_up(value: Any, parts: Iterable[Part]) -> Any:
         LookupError: If there is nothing.
     """
     for part in parts:
-        if not isinstance(value, dict if isinstance(part, str) else list):
+        fits = isinstance(value, dict if isinstance(part, str) else list)
+        if not fits:
             raise KeyError(part)
         value = value[part]
     return value
