@@ -38,6 +38,13 @@ class Transform(ABC):
         """
         raise NotImplementedError
 
+    def for_inference(self) -> Transform:
+        """What stands in for this transform where nothing is left to chance.
+
+        The engine asks for it when it builds the chain for validation, evaluation and prediction.
+        """
+        return self
+
 
 class Warp(NamedTuple):
     """An affine change of the image plane.
@@ -46,12 +53,15 @@ class Warp(NamedTuple):
         matrix: (2, 3) float64, `(x', y') = M @ (x, y, 1)` in continuous pixels (the top-left corner
             of the image is (0, 0), the centre of its first pixel is (0.5, 0.5)).
         size: (width, height) of the result.
-        swap_symmetric: Whether it mirrors, so that left and right keypoints swap.
+        swaps: Pairs of keypoint indices that change places in every individual, because the warp
+            mirrors the image.
+        unique_swaps: Likewise for the unique keypoints.
     """
 
     matrix: npt.NDArray[np.float64]
     size: tuple[int, int]
-    swap_symmetric: bool = False
+    swaps: tuple[tuple[int, int], ...] = ()
+    unique_swaps: tuple[tuple[int, int], ...] = ()
 
 
 class GeometricTransform(Transform):

@@ -1,0 +1,220 @@
+"""Batches of a split, epoch by epoch, from this process or from workers."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal
+
+import torch
+from torch.utils.data import DataLoader, Sampler
+
+from dlcore.data.cache import ImageCache
+from dlcore.data.chain import TransformChain
+from dlcore.data.seeding import order_generator
+from dlcore.data.source import BatchKey, BatchSource, WorkerFailure
+from dlcore.data.workers import choose_workers, start_method, start_worker, worker_error
+from dlcore.errors import DataError
+from dlcore.interfaces.collate import Collate
+from dlcore.interfaces.types import Batch, PoseTask, Record
+
+
+class BatchLoader:
+    """Makes the batches of any epoch, the same ones whoever makes them.
+
+    What an epoch holds depends on the seed, the number of the epoch and the records only: not on
+    the number of workers, nor on what was loaded before. Workers live as long as the loader, and
+    while the model is busy with the end of one epoch they begin the next.
+
+    Not shuffled, every image comes once, in the order of the records as long as they have one
+    size; images of different sizes never share a batch.
+
+    Attributes:
+        workers: The number of worker processes; 0 if batches are made in this process.
+
+    Args:
+        records: The split.
+        task: The names of keypoints and individuals.
+        chain: What each image goes through.
+        batch_size: Images per batch; the last batch of an epoch may have fewer.
+        shuffle: Draw a new order for each epoch.
+        seed: Of the run.
+        workers: Processes beside this one; "auto" chooses from the cores (`choose_workers`).
+        pin_memory: Put batches into page-locked memory, if there is a GPU.
+        cache: Of decoded images; None to decode each time.
+        collate: Brings the images of a batch to one size.
+        box_margin: Pixels added around the keypoints where records have no boxes.
+    """
+
+    def __init__(
+        self,
+        records: Sequence[Record],
+        task: PoseTask,
+        chain: TransformChain,
+        *,
+        batch_size: int,
+        shuffle: bool,
+        seed: int,
+        workers: int | Literal["auto"] = 0,
+        pin_memory: bool = False,
+        cache: ImageCache | None = None,
+        collate: Collate | None = None,
+        box_margin: float = 20,
+    ) -> None:
+        self._records = records
+        self._batch_size = batch_size
+        self._shuffle = shuffle
+        self._seed = seed
+        self._pin_memory = pin_memory and torch.cuda.is_available()
+        self.workers = choose_workers(workers, len(self))
+        if cache is not None and self.workers > 0 and start_method() != "fork":
+            cache = cache.private(self.workers)
+        self._source = BatchSource(
+            records,
+            task,
+            chain,
+            seed=seed,
+            cache=cache,
+            collate=collate,
+            box_margin=box_margin,
+            split_by_size=not shuffle,
+        )
+        self._stream: _WorkerStream | None = None
+        self._turn = 0
+
+    def __len__(self) -> int:
+        """Batches in an epoch; more come where images that differ in size are split."""
+        return -(-len(self._records) // self._batch_size)
+
+    def epoch(self, n: int, start_batch: int = 0) -> Iterator[Batch]:
+        """The batches of epoch `n`, uint8 images (B, 3, H, W).
+
+        One epoch at a time: beginning another ends the one before.
+
+        Args:
+            n: Number of the epoch; any order, any number of times.
+            start_batch: Leave out so many batches, to go on in the middle of an epoch.
+
+        Raises:
+            DataError: If an image or a label is bad, or a worker has died.
+        """
+        self._turn += 1
+        turn = self._turn
+        for key in self._keys(n)[start_batch:]:
+            if turn != self._turn:
+                raise RuntimeError("another epoch of this loader has begun meanwhile")
+            yield from self._load(key)
+
+    def close(self) -> None:
+        """Stop the workers. The loader can be used again; they start anew."""
+        self._turn += 1
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+    def _load(self, key: BatchKey) -> list[Batch]:
+        if self.workers == 0:
+            batches = self._source.load(key)
+            return [batch.pin_memory() for batch in batches] if self._pin_memory else batches
+        if self._stream is None:
+            self._stream = _WorkerStream(self._source, self.workers, self._pin_memory, self._keys)
+        try:
+            answer = self._stream.take(key)
+        except RuntimeError as error:
+            clear = worker_error(error)
+            if clear is None:
+                raise
+            self.close()
+            raise clear from error
+        if isinstance(answer, WorkerFailure):
+            raise DataError(answer.message)
+        return answer
+
+    def _keys(self, epoch: int) -> list[BatchKey]:
+        count = len(self._records)
+        if self._shuffle:
+            order = order_generator(self._seed, epoch).permutation(count).tolist()
+        else:
+            first_of_size: dict[Any, int] = {}
+            for index, record in enumerate(self._records):
+                first_of_size.setdefault(record.size, index)
+            order = sorted(range(count), key=lambda i: first_of_size[self._records[i].size])
+        starts = range(0, count, self._batch_size)
+        return [
+            BatchKey(epoch, number, tuple(order[start : start + self._batch_size]))
+            for number, start in enumerate(starts)
+        ]
+
+
+KeysOf = Callable[[int], list[BatchKey]]
+
+
+class _WorkerStream:
+    """Batches from workers, one epoch after the other without a pause between.
+
+    Args:
+        source: Goes to every worker.
+        workers: At least 1.
+        pin_memory: As for `DataLoader`.
+        keys_of: The keys of an epoch.
+    """
+
+    def __init__(
+        self, source: BatchSource, workers: int, pin_memory: bool, keys_of: KeysOf
+    ) -> None:
+        self._sampler = _KeysFrom(keys_of)
+        with warnings.catch_warnings():
+            # It is the user who says how many workers there are.
+            warnings.filterwarnings("ignore", message="This DataLoader will create")
+            self._loader = DataLoader(
+                source,
+                sampler=self._sampler,
+                batch_size=None,
+                num_workers=workers,
+                persistent_workers=True,
+                pin_memory=pin_memory,
+                collate_fn=_as_it_is,
+                worker_init_fn=start_worker,
+                multiprocessing_context=start_method(),
+                generator=torch.Generator(),  # leaves the global one, which the model uses, alone
+            )
+        self._batches: Iterator[Any] | None = None
+        self._expected: BatchKey | None = None
+        self._coming: Iterator[BatchKey] = iter(())
+
+    def take(self, key: BatchKey) -> list[Batch] | WorkerFailure:
+        """What a worker made of the key; cheap if the key is the next one in line."""
+        if self._batches is None or key != self._expected:
+            self._sampler.start = (key.epoch, key.number)
+            self._coming = iter(self._sampler)
+            next(self._coming)
+            with warnings.catch_warnings():
+                # Forking beside torch's idle threads is safe: workers use one thread and no GPU.
+                warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*fork")
+                self._batches = iter(self._loader)
+        self._expected = next(self._coming)
+        answer: list[Batch] | WorkerFailure = next(self._batches)
+        return answer
+
+    def close(self) -> None:
+        """Stop the workers and wait for them."""
+        self._batches = None
+        del self._loader
+
+
+class _KeysFrom(Sampler[BatchKey]):
+    """Keys from a place in an epoch on, through all epochs that follow."""
+
+    def __init__(self, keys_of: KeysOf) -> None:
+        self._keys_of = keys_of
+        self.start = (0, 0)
+
+    def __iter__(self) -> Iterator[BatchKey]:
+        epoch, number = self.start
+        while True:
+            yield from self._keys_of(epoch)[number:]
+            epoch, number = epoch + 1, 0
+
+
+def _as_it_is(answer: Any) -> Any:
+    return answer

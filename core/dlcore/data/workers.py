@@ -1,0 +1,59 @@
+"""How many worker processes make batches, how they start, and what is said when one dies."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from typing import Literal
+
+import cv2
+import torch
+
+from dlcore.errors import DataError
+
+_MOST = 8
+_LOG = logging.getLogger(__name__)
+
+
+def start_method() -> str:
+    """How worker processes start: forked, sharing memory, where that is safe."""
+    return "fork" if sys.platform == "linux" else "spawn"
+
+
+def choose_workers(wanted: int | Literal["auto"], batches: int) -> int:
+    """The number of workers for a split of so many batches.
+
+    "auto" takes all cores but one, at most 8, beside a GPU. Without a GPU it takes none: the
+    network needs every core, and a second process slows it down by more than it brings.
+    """
+    if wanted != "auto":
+        return max(0, min(wanted, batches))
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    accelerated = torch.cuda.is_available() or torch.backends.mps.is_available()
+    chosen = max(0, min(cores - 1 if accelerated else 0, _MOST, batches))
+    beside = "beside a GPU" if accelerated else "without a GPU"
+    _LOG.info("dataloader_workers: auto chose %d (%d cores, %s)", chosen, cores, beside)
+    return chosen
+
+
+def start_worker(_: int) -> None:
+    """Called in each worker first: one thread each, and Ctrl-C is for the main process."""
+    cv2.setNumThreads(0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def worker_error(error: RuntimeError) -> DataError | None:
+    """What to tell the user when torch reports a dead worker; None for any other error.
+
+    torch raises it wherever the main process happens to be, so that it can reach the training
+    loop outside of `BatchLoader`.
+    """
+    if not str(error).startswith("DataLoader worker"):
+        return None
+    reason = str(error).splitlines()[0].rstrip(". ")
+    return DataError(
+        f"a process that prepares images has died: {reason}; most often memory ran out: "
+        f"set train_settings.dataloader_workers or train_settings.cache_gb to a smaller number"
+    )
