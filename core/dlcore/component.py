@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from dlcore.errors import ComponentImportError, PluginError
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-_TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Component:
             error messages.
 
     Raises:
-        PluginError: If `name` or `target` is not of that form.
+        PluginError: If `name`, `target`, `summary` or `extra` is not of that form.
     """
 
     name: str
@@ -42,6 +42,10 @@ class Component:
                 f"component {self.name!r}: target {self.target!r} must look like "
                 f"'package.module:ClassName'"
             )
+        if not isinstance(self.summary, str) or "\n" in self.summary:
+            raise PluginError(f"component {self.name!r}: summary {self.summary!r} must be one line")
+        if self.extra is not None and not isinstance(self.extra, str):
+            raise PluginError(f"component {self.name!r}: extra {self.extra!r} must be a string")
 
     @property
     def module_name(self) -> str:
@@ -62,7 +66,7 @@ class Component:
         """
         try:
             cls = getattr(importlib.import_module(self.module_name), self.class_name)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a module that ends the process must not
             hint = f"\n  try: pip install '{self.extra}'" if self.extra else ""
             raise ComponentImportError(
                 f"component {self.name!r} is registered, but importing {self.target} failed: "

@@ -57,15 +57,21 @@ class ConfigError(DlcoreError):
     def __init__(self, problems: Sequence[Problem], path: Path | None = None) -> None:
         self.problems = tuple(problems)
         self.path = path
-        super().__init__("\n".join(self._line(problem) for problem in self.problems))
+        super().__init__("\n".join(self.messages()))
 
-    def _line(self, problem: Problem) -> str:
-        place = [str(self.path)] if self.path is not None else []
+    def __reduce__(self) -> tuple[type[ConfigError], tuple[tuple[Problem, ...], Path | None]]:
+        """Pickle the parts, so that the error survives the way out of a worker process."""
+        return type(self), (self.problems, self.path)
+
+    def messages(self) -> list[str]:
+        """One message per problem: "run.yaml:3: model.headds: unknown key"."""
+        return [self._message(problem) for problem in self.problems]
+
+    def _message(self, problem: Problem) -> str:
+        place = "" if self.path is None else str(self.path)
         if problem.line is not None:
-            place.append(str(problem.line))
-        prefix = ":".join(place)
-        parts = [part for part in (prefix, problem.key, problem.message) if part]
-        return ": ".join(parts)
+            place = f"{place}:{problem.line}" if place else f"line {problem.line}"
+        return ": ".join(part for part in (place, problem.key, problem.message) if part)
 
 
 class DataError(DlcoreError):

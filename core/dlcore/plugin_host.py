@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
 import os
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib.abc import Loader
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pluggy
@@ -14,7 +17,7 @@ from importlib_metadata import EntryPoint, entry_points
 
 from dlcore import hookspecs
 from dlcore.component import Component
-from dlcore.errors import PluginError, UnknownComponentError
+from dlcore.errors import PluginError
 from dlcore.hookspecs import ENTRY_POINT_GROUP, KINDS, hook_name, singular
 from dlcore.registry import Entry, Registry
 
@@ -90,48 +93,44 @@ class PluginHost:
         return host
 
     def _load_entry_point(self, entry_point: EntryPoint) -> None:
-        distribution = entry_point.dist.name if entry_point.dist else "unknown"
-        version = entry_point.dist.version if entry_point.dist else None
+        distribution = "unknown"
         try:
+            version = None
+            if entry_point.dist is not None:
+                distribution, version = entry_point.dist.name, entry_point.dist.version
             info = PluginInfo(entry_point.name, distribution, version, entry_point.value)
             self.add(entry_point.load(), name=entry_point.name, info=info)
-        except Exception as error:  # noqa: BLE001  a plugin may raise anything
-            reason = f"{type(error).__name__}: {error}"
-            self.failures.append(PluginFailure(entry_point.name, distribution, reason))
+        except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin may raise anything
+            self.failures.append(PluginFailure(entry_point.name, distribution, _reason(error)))
 
     def add_file(self, path: Path) -> None:
         """Load one unpackaged plugin, as `--plugin my_plugin.py` does.
 
         The name of the plugin is the file's name without its suffix. The file may hold hook
         implementations and component classes together, with targets like "my_plugin:MyHead".
+        A file that this host has loaded already is not loaded again.
 
         Raises:
             PluginError: If the file is missing, cannot be imported, or breaks the contract.
         """
         path = path.expanduser().resolve()
-        if not path.is_file():
-            raise PluginError(f"there is no plugin file {str(path)!r}")
         name = path.stem
-        if name in sys.modules and getattr(sys.modules[name], "__file__", None) != str(path):
-            raise PluginError(
-                f"plugin file {str(path)!r} has the name of an imported module; rename the file"
-            )
-        spec = importlib.util.spec_from_file_location(name, path)
-        if spec is None or spec.loader is None:
-            raise PluginError(f"{str(path)!r} is not a Python file")
+        if name in self.plugins and self.plugins[name].location == str(path):
+            return
+        spec, loader = _module_spec(path)
         module = importlib.util.module_from_spec(spec)
+        before = sys.modules.get(name)
         sys.modules[name] = module  # so that "my_plugin:MyHead" and pickling find it
         try:
-            spec.loader.exec_module(module)
+            loader.exec_module(module)
             self.add(module, name=name, info=PluginInfo(name, None, None, str(path)))
-        except PluginError as error:
+        except BaseException as error:
             del sys.modules[name]
-            raise PluginError(f"plugin file {str(path)!r}: {error}") from error
-        except Exception as error:
-            del sys.modules[name]
-            raise PluginError(
-                f"plugin file {str(path)!r} cannot be imported: {type(error).__name__}: {error}"
-            ) from error
+            if before is not None:
+                sys.modules[name] = before
+            if isinstance(error, Exception | SystemExit):
+                raise PluginError(f"plugin file {str(path)!r}: {_reason(error)}") from error
+            raise
 
     def add(self, plugin: object, *, name: str, info: PluginInfo | None = None) -> None:
         """Register one plugin, or leave the host as it was.
@@ -141,10 +140,13 @@ class PluginHost:
         """
         if self._pm.has_plugin(name):
             raise PluginError(f"another plugin is already named {name!r}")
+        registered_as = self._pm.get_name(plugin)
+        if registered_as is not None:
+            raise PluginError(f"the same plugin is already registered as {registered_as!r}")
         try:
             self._pm.register(plugin, name=name)
             offers = self._collect(plugin)
-        except Exception as error:
+        except BaseException as error:
             if self._pm.has_plugin(name):  # pluggy keeps a plugin that failed half way
                 self._pm.unregister(name=name)
             if isinstance(error, pluggy.PluginValidationError):
@@ -156,7 +158,12 @@ class PluginHost:
 
     def _collect(self, plugin: object) -> dict[str, list[Component]]:
         callers = self._pm.get_hookcallers(plugin) or []
-        unknown = [caller.name for caller in callers if not caller.has_spec()]
+        unknown = [
+            _unknown_hook(caller.name)
+            for caller in callers
+            if not caller.has_spec()
+            and not all(i.optionalhook for i in caller.get_hookimpls() if i.plugin is plugin)
+        ]
         if unknown:
             raise PluginError(f"implements unknown hooks: {', '.join(unknown)}")
         offers: dict[str, list[Component]] = {}
@@ -164,9 +171,7 @@ class PluginHost:
             caller = getattr(self._pm.hook, hook_name(kind))
             for implementation in caller.get_hookimpls():
                 if implementation.plugin is plugin:
-                    components = implementation.function()
-                    _check(kind, components)
-                    offers[kind] = list(components)
+                    offers[kind] = _call(kind, implementation)
         if not offers:
             raise PluginError("implements no hook; is @dlcore.hookimpl missing?")
         return offers
@@ -184,11 +189,10 @@ class PluginHost:
         found = [
             (kind, entry)
             for kind, registry in self.registries.items()
-            for entry in registry
-            if name in (entry.name, entry.qualified_name)
+            for entry in registry.matching(name)
         ]
         if not found:
-            everything = Registry("components", lambda _, __: self._failure_lines())
+            everything = Registry("components", lambda _, name: self._plugin_lines(name))
             for registry in self.registries.values():
                 for entry in registry:
                     everything.add(entry.plugin, [entry.component])
@@ -196,32 +200,80 @@ class PluginHost:
         return found
 
     def _explain_missing(self, kind: str, name: str) -> list[str]:
-        lines = []
-        for other, registry in self.registries.items():
-            if other == kind:
-                continue
-            try:
-                entry = registry.find(name)
-            except UnknownComponentError:
-                continue
-            except Exception as error:  # noqa: BLE001  ambiguous: it says so itself
-                lines.append(str(error))
-                continue
-            lines.append(f"{entry.name!r} is a {singular(other)}, not a {singular(kind)}")
-        return lines + self._failure_lines()
+        others = {
+            other: registry.matching(name)
+            for other, registry in self.registries.items()
+            if other != kind
+        }
+        lines = [
+            f"{name!r} is a {singular(other)}, not a {singular(kind)}"
+            for other, entries in others.items()
+            if entries
+        ]
+        return lines + self._plugin_lines(name)
 
-    def _failure_lines(self) -> list[str]:
+    def _plugin_lines(self, name: str) -> list[str]:
+        """What may keep `name` from being found: plugins that are broken, disabled, missing."""
         lines = [f"plugin {f.name!r} failed to load: {f.reason}" for f in self.failures]
-        return lines + [f"plugin {n!r} is disabled by {DISABLE_VARIABLE}" for n in self.disabled]
+        lines += [f"plugin {n!r} is disabled by {DISABLE_VARIABLE}" for n in self.disabled]
+        plugin, slash, _ = name.partition("/")
+        seen = {*self.plugins, *self.disabled, *(f.name for f in self.failures)}
+        if slash and plugin not in seen:
+            lines.append(f"no plugin named {plugin!r} is installed")
+        return lines
 
 
-def _check(kind: str, components: object) -> None:
+def _reason(error: BaseException) -> str:
+    if isinstance(error, PluginError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
+
+
+def _module_spec(path: Path) -> tuple[ModuleSpec, Loader]:
+    """How to import a plugin file, or a PluginError that says what is wrong with the file."""
+    shown, name = repr(str(path)), path.stem
+    if not path.is_file():
+        raise PluginError(f"there is no plugin file {shown}")
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise PluginError(f"plugin file {shown} is not a Python file; its name must end with .py")
+    if not name.isidentifier():
+        raise PluginError(
+            f"plugin file {shown} cannot be imported under the name {name!r}; "
+            f"rename the file to letters, digits and underscores"
+        )
+    if name in sys.modules:
+        taken = getattr(sys.modules[name], "__file__", None) or "built-in"
+    else:
+        other = importlib.util.find_spec(name)
+        taken = other.origin if other is not None else None
+    if taken is not None and Path(taken).resolve() != path:
+        raise PluginError(
+            f"plugin file {shown} has the name of an installed module; rename the file"
+        )
+    return spec, spec.loader
+
+
+def _unknown_hook(name: str) -> str:
+    near = difflib.get_close_matches(name, [hook_name(kind) for kind in KINDS], n=1)
+    return f"{name} (did you mean {near[0]}?)" if near else name
+
+
+def _call(kind: str, implementation: pluggy.HookImpl) -> list[Component]:
+    hook = hook_name(kind)
+    try:
+        components = implementation.function()
+    except PluginError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise PluginError(f"{hook} raised {type(error).__name__}: {error}") from error
     if not isinstance(components, list):
-        raise PluginError(f"{hook_name(kind)} must return a list of Component")
+        raise PluginError(f"{hook} must return a list of Component")
     seen: set[str] = set()
     for component in components:
         if not isinstance(component, Component):
-            raise PluginError(f"{hook_name(kind)} returned {component!r}, which is not a Component")
+            raise PluginError(f"{hook} returned {component!r}, which is not a Component")
         if component.name in seen:
-            raise PluginError(f"{hook_name(kind)} offers {component.name!r} twice")
+            raise PluginError(f"{hook} offers {component.name!r} twice")
         seen.add(component.name)
+    return list(components)

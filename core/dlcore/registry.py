@@ -67,6 +67,12 @@ class Registry:
             counts[entry.name] = counts.get(entry.name, 0) + 1
         return [e.name if counts[e.name] == 1 else e.qualified_name for e in entries]
 
+    def matching(self, name: str) -> list[Entry]:
+        """All entries of that short or qualified name, in order; empty if there are none."""
+        if name in self._entries:
+            return [self._entries[name]]
+        return [entry for entry in self if entry.name == name]
+
     def find(self, name: str) -> Entry:
         """Return the entry for a short or qualified name.
 
@@ -74,9 +80,7 @@ class Registry:
             UnknownComponentError: If no plugin offers it. The message suggests near misses.
             AmbiguousComponentError: If several plugins offer the short name.
         """
-        if name in self._entries:
-            return self._entries[name]
-        matches = [entry for entry in self if entry.name == name]
+        matches = self.matching(name)
         if len(matches) == 1:
             return matches[0]
         if matches:
@@ -88,18 +92,23 @@ class Registry:
         raise UnknownComponentError(self._unknown(name))
 
     def _unknown(self, name: str) -> str:
-        qualified = "/" in name
-        plugin_of = {e.qualified_name if qualified else e.name: e.plugin for e in self}
-        by_lower_case = {known.lower(): known for known in plugin_of}
-        near = [
-            by_lower_case[match]
-            for match in difflib.get_close_matches(name.lower(), by_lower_case, n=3, cutoff=0.6)
-        ]
+        near = self._near(name)
         lines = [f"no plugin offers a {singular(self.kind)} named {name!r}"]
-        lines += [f"  did you mean {m!r}? (from plugin {plugin_of[m]!r})" for m in near]
+        lines += [
+            f"  did you mean {written!r}? (from plugin {plugin!r})" for written, plugin in near
+        ]
         if self._explain_missing is not None:
             lines += [f"  {line}" for line in self._explain_missing(self.kind, name)]
         if not near:
             known = ", ".join(self.names()) or "none"
             lines.append(f"  known {self.kind.replace('_', ' ')}: {known}")
         return "\n".join(lines)
+
+    def _near(self, name: str) -> list[tuple[str, str]]:
+        """Up to three (what to write, plugin) pairs whose component is spelt much like `name`."""
+        short = name.rpartition("/")[2].lower()
+        by_short: dict[str, list[tuple[str, str]]] = {}
+        for written, entry in zip(self.names(), self, strict=True):
+            by_short.setdefault(entry.name.lower(), []).append((written, entry.plugin))
+        matches = difflib.get_close_matches(short, by_short, n=3, cutoff=0.6)
+        return [pair for match in matches for pair in by_short[match]][:3]
