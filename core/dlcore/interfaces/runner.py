@@ -13,7 +13,8 @@ from dlcore.interfaces.types import Batch, Record
 class Runner(ABC):
     """Knows what to do with a batch; the trainer around it knows when.
 
-    A subclass takes `model` (`torch.nn.Module`) and `task` (`PoseTask`) as positional parameters.
+    A subclass takes three positional parameters: `model` (`torch.nn.Module`), `task` (`PoseTask`)
+    and `autocast`, a function that gives the context in which the model's forward pass runs.
 
     Attributes:
         model: What is trained.
@@ -32,10 +33,13 @@ class Runner(ABC):
 
     @abstractmethod
     def evaluate(self, batches: Iterable[Batch], records: Sequence[Record]) -> dict[str, float]:
-        """Losses and metrics over batches, for example {"losses/eval.total_loss": 0.1}.
+        """Losses and metrics over batches.
 
         Args:
             batches: As for `losses`, each record once.
             records: What `Batch.indices` point to.
+
+        Returns:
+            Mean losses as `losses/eval.<name>` and metrics as `metrics/test.<name>`.
         """
         raise NotImplementedError
