@@ -1,0 +1,1 @@
+"""DeepLabCut projects on disk, and the architectures that DeepLabCut offers."""

@@ -1,0 +1,32 @@
+"""What the DeepLabCut plugin offers. Imports dlcore only, so listing it is free."""
+
+from __future__ import annotations
+
+from dlcore import Component, hookimpl
+
+
+@hookimpl
+def register_datasets() -> list[Component]:
+    return [
+        Component(
+            "DLCLoader",
+            "dlcore_plugins.deeplabcut.dataset:DLCLoader",
+            summary="A DeepLabCut project on disk: its labels, and the split of a shuffle.",
+        ),
+    ]
+
+
+@hookimpl
+def register_net_types() -> list[Component]:
+    return [
+        Component(
+            "resnet_50",
+            "dlcore_plugins.deeplabcut.net_types:ResNet50",
+            summary="ResNet-50 with group norm and one heatmap per bodypart, as in DeepLabCut.",
+        ),
+        Component(
+            "resnet_101",
+            "dlcore_plugins.deeplabcut.net_types:ResNet101",
+            summary="ResNet-101 and one heatmap per bodypart, as in DeepLabCut.",
+        ),
+    ]
