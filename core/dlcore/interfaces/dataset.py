@@ -37,6 +37,13 @@ class PoseDataset(ABC):
         """
         return None
 
+    def config_path(self) -> Path | None:
+        """Where a config for these data belongs by convention, or None.
+
+        `dlcore init` writes there unless told otherwise. The folder exists.
+        """
+        return None
+
     @abstractmethod
     def splits(self) -> tuple[str, ...]:
         """Names of the splits, of "train", "test" and perhaps "validation"."""

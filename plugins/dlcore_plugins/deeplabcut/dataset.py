@@ -253,11 +253,14 @@ def _record(
 ) -> Record:
     keypoints = _with_visibility(labels.keypoints[row], size)
     seen = (keypoints[..., 2] > 0).any(axis=1)
+    unique = _with_visibility(labels.unique_keypoints[row], size)
+    if not (unique[:, 2] > 0).any():
+        unique[:, 2] = -1  # as in DeepLabCut: not asked for in this image
     return Record(
         image=path,
         size=size,
         keypoints=keypoints[seen],
-        unique_keypoints=_with_visibility(labels.unique_keypoints[row], size),
+        unique_keypoints=unique,
         individual_ids=labels.individual_ids[seen],
         key=parts,
     )

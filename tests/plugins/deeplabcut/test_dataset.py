@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from dlcore import DataError
+from dlcore.data.samples import boxes_from_keypoints
 from dlcore.interfaces import DatasetContext, PoseDataset
 from dlcore_plugins.deeplabcut.dataset import DLCLoader
 from tests.plugins.deeplabcut.projects import (
@@ -128,6 +129,17 @@ def test_several_individuals_and_unique_bodyparts(tmp_path):
     )
     lamp = places(frame, "single", "lamp")[4]
     np.testing.assert_allclose(record.unique_keypoints, [[*lamp, 2], [0, 0, 0]], rtol=1e-6)
+
+
+def test_unique_bodyparts_without_any_label_are_undefined(tmp_path):
+    frame = label_frame(("m1",), ("lamp", "door"))
+    frame.loc[frame.index[4], [c for c in frame.columns if c[1] == "single"]] = np.nan
+    config_path = write_project(tmp_path, frame, **multi_config(["m1"], ["lamp", "door"]))
+
+    first, second, _ = in_place(config_path).records("train")
+
+    assert first.unique_keypoints.tolist() == [[0, 0, -1]] * 2
+    assert second.unique_keypoints[:, 2].tolist() == [2, 2]
 
 
 def test_names_of_the_config_order_the_channels(tmp_path):
@@ -390,15 +402,15 @@ def test_the_place_of_a_shuffles_config_is_known_where_its_folder_exists(tmp_pat
 
 
 REFERENCE = {
-    "single": ("single", {}),
-    "multi_td": ("multi", {}),
-    "multi_identity_unique": ("multi_identity_unique", {}),
+    "single": "single",
+    "multi_td": "multi",
+    "multi_identity_unique": "multi_identity_unique",
 }
 
 
 @pytest.mark.parametrize("name", REFERENCE)
 def test_labels_are_the_references(name, shared):
-    project = shared / "peer" / "projects" / REFERENCE[name][0]
+    project = shared / "peer" / "projects" / REFERENCE[name]
     reference = shared / "peer" / "reference" / "items"
     coco = json.loads((reference / f"{name}_train_coco.json").read_text(encoding="utf-8"))
 
@@ -414,18 +426,20 @@ def test_labels_are_the_references(name, shared):
         animals = [a for a in annotations if a["individual"] != "single"]
         unique = [a for a in annotations if a["individual"] == "single"]
         assert record.individual_ids.tolist() == [a["individual_id"] for a in animals]
+        boxes = boxes_from_keypoints(record.keypoints, record.size, 20)
+        np.testing.assert_allclose(boxes, [a["bbox"] for a in animals] or boxes, atol=1e-4)
         for keypoints, animal in zip(record.keypoints, animals, strict=True):
             np.testing.assert_allclose(keypoints, animal["keypoints"], rtol=1e-6)
         if unique:
             np.testing.assert_allclose(record.unique_keypoints, unique[0]["keypoints"], rtol=1e-6)
         else:
-            assert not record.unique_keypoints.any()
+            assert (record.unique_keypoints[:, 2] == -1).all()
 
 
 @pytest.mark.parametrize("name", REFERENCE)
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_the_truth_for_evaluation_is_the_references(name, split, shared):
-    project = shared / "peer" / "projects" / REFERENCE[name][0]
+    project = shared / "peer" / "projects" / REFERENCE[name]
     items = np.load(shared / "peer" / "reference" / "items" / f"{name}_items.npz")
     truth = items[f"{split}/ground_truth"]
 
