@@ -130,14 +130,20 @@ def apply_warps(
 
 
 def warp_image(
-    image: npt.NDArray[np.uint8], matrix: Matrix, size: tuple[int, int]
+    image: npt.NDArray[np.uint8], matrix: Matrix, size: tuple[int, int], *, smooth: bool = False
 ) -> npt.NDArray[np.uint8]:
     """An image (H, W, 3) mapped by `matrix` into a frame of (width, height), black outside.
 
     Interpolation is linear. Flips, whole-pixel moves and plain resizing are done without a warp;
     the result may then share memory with `image`.
+
+    Args:
+        image: Not changed.
+        matrix: (2, 3), in continuous pixels.
+        size: (width, height) of the result.
+        smooth: Average over all pixels where plain resizing makes the image smaller.
     """
-    done = _warp_upright(image, matrix, size)
+    done = _warp_upright(image, matrix, size, smooth)
     if done is not None:
         return done
     centres = _TO_CENTRES @ _square(matrix) @ _FROM_CENTRES
@@ -153,7 +159,7 @@ def _apply_to_labels(sample: Sample, warp: Warp) -> None:
 
 
 def _warp_upright(
-    image: npt.NDArray[np.uint8], matrix: Matrix, size: tuple[int, int]
+    image: npt.NDArray[np.uint8], matrix: Matrix, size: tuple[int, int], smooth: bool
 ) -> npt.NDArray[np.uint8] | None:
     """The warp by flipping, resizing to whole pixels and moving by whole pixels, or None."""
     height, width = image.shape[:2]
@@ -173,7 +179,9 @@ def _warp_upright(
     if mirrored:
         image = cv2.flip(image, 1)  # type: ignore[assignment]
     if (whole[0], whole[1]) != (width, height):
-        image = cv2.resize(image, (whole[0], whole[1]), interpolation=cv2.INTER_LINEAR)  # type: ignore[assignment]
+        shrinks = whole[0] <= width and whole[1] <= height
+        method = cv2.INTER_AREA if smooth and shrinks else cv2.INTER_LINEAR
+        image = cv2.resize(image, (whole[0], whole[1]), interpolation=method)  # type: ignore[assignment]
     return _place(image, whole[2], whole[3], size)
 
 

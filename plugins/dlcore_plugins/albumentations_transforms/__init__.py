@@ -1,0 +1,1 @@
+"""Augmentations and collates of the DeepLabCut format: own geometry, albumentations for colour."""
