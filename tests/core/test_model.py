@@ -17,8 +17,11 @@ from dlcore.interfaces import (
 from dlcore.model import HeadParts, Loss, PoseModel
 
 
+ONE_MAP = FeatureSpec(4, 8)
+
+
 class TinyBackbone(Backbone):
-    def __init__(self, features=FeatureSpec(4, 8), **freeze):
+    def __init__(self, features=ONE_MAP, **freeze):
         super().__init__(**freeze)
         self.features = features
         self.layers = nn.Sequential(nn.Conv2d(3, 4, 8, stride=8), nn.BatchNorm2d(4))
@@ -91,7 +94,7 @@ def test_head_losses_are_weighted_then_averaged_over_their_number():
     pose = model()
     outputs = pose(torch.zeros(1, 3, 16, 16))
 
-    losses = {n: float(v) for n, v in pose.losses(outputs, pose.targets(outputs, None)).items()}
+    losses = {n: v.item() for n, v in pose.losses(outputs, pose.targets(outputs, None)).items()}
 
     assert losses == pytest.approx(
         {
@@ -117,7 +120,7 @@ def test_the_total_is_the_mean_over_heads():
     )
     outputs = pose(torch.zeros(1, 3, 16, 16))
 
-    assert float(pose.losses(outputs, pose.targets(outputs, None))["total_loss"]) == 2.0
+    assert pose.losses(outputs, pose.targets(outputs, None))["total_loss"].item() == 2.0
 
 
 def test_the_state_dict_holds_backbone_neck_and_heads_only():
