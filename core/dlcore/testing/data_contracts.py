@@ -321,8 +321,8 @@ def _expect_record(record: Record, task: PoseTask, what: str) -> None:
     }
     for name, shape in shapes.items():
         value = getattr(record, name)
-        if name == "boxes" and value is None:
-            continue
+        if (name == "boxes" and value is None) or (name == "unique_keypoints" and not len(value)):
+            continue  # left to the engine: boxes from keypoints, unique keypoints not defined
         expect(value.shape == shape, f"{what}: {name} has shape {value.shape}, not {shape}")
     ids = record.individual_ids
     expect(

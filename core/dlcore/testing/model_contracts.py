@@ -54,7 +54,7 @@ def check_backbone(
     expect_instance(backbone, Backbone, what)
     expect(
         hasattr(backbone, "freeze_bn_stats"),
-        f"{what} must pass freeze_bn_stats and freeze_bn_weights to super().__init__",
+        f"{what} must call super().__init__() in its constructor",
     )
     features = _declared(backbone, what)
     sizes = [size, (size[0] + ODD[0], size[1] + ODD[1])] if odd_size else [size]

@@ -1,0 +1,1 @@
+"""A small backbone and a soft-argmax head for dlcore."""
