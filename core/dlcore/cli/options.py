@@ -54,18 +54,21 @@ def warn_of_failures(host: PluginHost) -> None:
         )
 
 
-class KindType(click.ParamType[str]):
-    """A kind of component in any common spelling: "heads", "head", "target-generator"."""
+def convert_kinds(
+    ctx: click.Context, param: click.Parameter, values: Iterable[str]
+) -> tuple[str, ...]:
+    """Kinds in any common spelling ("heads", "head", "target-generator") as in `KINDS`.
 
-    name = "kind"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The kind as in `dlcore.hookspecs.KINDS`."""
-        spellings = {kind: kind for kind in KINDS}
-        spellings |= {singular(kind).replace(" ", "_"): kind for kind in KINDS}
+    A callback of a click argument.
+    """
+    spellings = {kind: kind for kind in KINDS}
+    spellings |= {singular(kind).replace(" ", "_"): kind for kind in KINDS}
+    kinds = []
+    for value in values:
         wanted = value.strip().lower().replace("-", "_").replace(" ", "_")
-        if wanted in spellings:
-            return spellings[wanted]
-        near = difflib.get_close_matches(wanted, spellings, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(KINDS)}"
-        return self.fail(f"there is no kind {value!r}; {hint}", param, ctx)
+        if wanted not in spellings:
+            near = difflib.get_close_matches(wanted, spellings, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(KINDS)}"
+            raise click.BadParameter(f"there is no kind {value!r}; {hint}", ctx, param)
+        kinds.append(spellings[wanted])
+    return tuple(kinds)

@@ -1,0 +1,83 @@
+"""`dlcore list`: what is installed, and what is broken."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from dlcore.cli.options import convert_kinds, make_host
+from dlcore.cli.text import table
+from dlcore.hookspecs import KINDS
+from dlcore.plugin_host import PluginHost
+
+EPILOG = """\b
+Examples:
+  dlcore list
+  dlcore list heads target-generators
+  dlcore list --json
+"""
+
+
+@click.command("list", epilog=EPILOG)
+@click.argument("kinds", nargs=-1, metavar="[KIND]...", callback=convert_kinds)
+@click.option("--json", "as_json", is_flag=True, help="Write JSON, for other programs.")
+@click.option("--verbose", "-v", is_flag=True, help="Add the import target and the distribution.")
+def list_command(kinds: tuple[str, ...], as_json: bool, verbose: bool) -> None:
+    """List the installed components: name, plugin, summary.
+
+    KIND is a kind of component, such as heads or scheduler; without it all kinds are listed.
+    Plugins that failed to load are told on stderr; the rest is still listed.
+    """
+    host = make_host()
+    if as_json:
+        click.echo(json.dumps(_as_json(host, kinds or KINDS), indent=2))
+        return
+    for number, kind in enumerate(kinds or KINDS):
+        if number:
+            click.echo()
+        _print_kind(host, kind, verbose)
+
+
+def _print_kind(host: PluginHost, kind: str, verbose: bool) -> None:
+    registry = host.registries[kind]
+    entries = list(registry)
+    click.echo(f"{kind} ({len(entries)})")
+    rows = [
+        [written, entry.plugin, entry.component.summary]
+        for written, entry in zip(registry.names(), entries, strict=True)
+    ]
+    for row, entry in zip(table(rows), entries, strict=True):
+        click.echo(row)
+        if verbose:
+            info = host.plugins[entry.plugin]
+            source = " ".join(part for part in (info.distribution, info.version) if part)
+            click.echo(f"      {entry.component.target}, from {source or info.location}")
+
+
+def _as_json(host: PluginHost, kinds: Sequence[str]) -> dict[str, Any]:
+    components = []
+    for kind in kinds:
+        registry = host.registries[kind]
+        for written, entry in zip(registry.names(), registry, strict=True):
+            info = host.plugins[entry.plugin]
+            components.append(
+                {
+                    "kind": kind,
+                    "name": entry.name,
+                    "type": written,
+                    "plugin": entry.plugin,
+                    "summary": entry.component.summary,
+                    "target": entry.component.target,
+                    "distribution": info.distribution,
+                    "version": info.version,
+                }
+            )
+    return {
+        "components": components,
+        "failures": [asdict(failure) for failure in host.failures],
+        "disabled": host.disabled,
+    }
