@@ -16,7 +16,6 @@ from dlcore.interfaces import (
 )
 from dlcore.model import HeadParts, Loss, PoseModel
 
-
 ONE_MAP = FeatureSpec(4, 8)
 
 
