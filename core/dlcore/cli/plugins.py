@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 
 from dlcore.cli.text import table
-from dlcore.config.options import read_options
 from dlcore.errors import DlcoreError, PluginError
 from dlcore.hookspecs import singular
 from dlcore.plugin_host import DISABLE_VARIABLE, PluginHost
@@ -105,6 +104,7 @@ def _find(host: PluginHost, plugin: str) -> str:
 
 def _faults(kind: str, entry: Entry) -> Iterator[str]:
     """What is wrong with a component, one message each."""
+    from dlcore.config.options import read_options
     from dlcore.testing.contracts import check_component  # imports torch
 
     if not entry.component.summary.endswith("."):
