@@ -25,6 +25,7 @@ def check_predictor(
     task: PoseTask,
     *,
     num_keypoints: int | None = None,
+    gives_poses: bool = True,
 ) -> None:
     """Check a predictor on outputs of a head.
 
@@ -37,6 +38,7 @@ def check_predictor(
         outputs: What the head gives for some images, at least two of them.
         task: What the predictor was built for.
         num_keypoints: K; as many as the task has by default.
+        gives_poses: Switch it off for predictors of something else, for example of identities.
 
     Raises:
         AssertionError: If a promise is broken; the message says which.
@@ -49,18 +51,31 @@ def check_predictor(
     k = task.num_keypoints if num_keypoints is None else num_keypoints
     given = [tensor.clone() for tensor in outputs.values()]
 
-    poses = _expect_poses(predictor(stride, outputs), batch, task.num_individuals, k, what)
+    def decode(chosen: Outputs) -> Mapping[str, Tensor]:
+        result = predictor(stride, chosen)
+        count = len(next(iter(chosen.values())))
+        for name, tensor in result.items():
+            expect(
+                tensor.shape[:1] == (count,),
+                f"{what} gives {name!r} of shape {tuple(tensor.shape)} for {count} images",
+            )
+        if gives_poses:
+            _expect_poses(result, count, task.num_individuals, k, what)
+        return result
+
+    result = decode(outputs)
     expect_unchanged(given, list(outputs.values()), f"{what} changes the outputs")
-    again = predictor(stride, outputs)["poses"]
-    expect(same(poses, again), f"{what} gives different poses for the same outputs")
-    alone = predictor(stride, {name: tensor[-1:] for name, tensor in outputs.items()})["poses"]
-    expect(
-        torch.allclose(poses[-1:], alone, rtol=1e-4, atol=1e-3, equal_nan=True),
-        f"{what}: the poses of an image depend on the rest of the batch",
-    )
+    again = decode(outputs)
+    alone = decode({name: tensor[-1:] for name, tensor in outputs.items()})
+    for name, tensor in result.items():
+        expect(same(tensor, again[name]), f"{what} gives different {name!r} for the same outputs")
+        expect(
+            torch.allclose(tensor[-1:], alone[name], rtol=1e-4, atol=1e-3, equal_nan=True),
+            f"{what}: the {name!r} of an image depend on the rest of the batch",
+        )
     for flat in (0.0, -20.0):
-        constant = {name: torch.full_like(tensor, flat) for name, tensor in outputs.items()}
-        _expect_poses(predictor(stride, constant), batch, task.num_individuals, k, what)
+        decode({name: torch.full_like(tensor, flat) for name, tensor in outputs.items()})
+    expect(batch >= 2, f"{what} was checked with {batch} image; give at least two")
 
 
 def check_round_trip(
@@ -107,7 +122,7 @@ def check_round_trip(
 
 def _expect_poses(
     result: Mapping[str, Tensor], batch: int, num_individuals: int, k: int, what: str
-) -> Tensor:
+) -> None:
     expect("poses" in result, f"{what} must give 'poses'; it gives {', '.join(result)}")
     poses = result["poses"]
     shape = tuple(poses.shape)
@@ -125,4 +140,3 @@ def _expect_poses(
         poses[..., 2][found].isfinite().all(),
         f"{what} gives keypoints without a score; where there is a place there must be a score",
     )
-    return poses

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dlcore.hookspecs import KINDS
-from dlcore.interfaces import INTERFACES, Logger, Transform
+from dlcore.interfaces import INTERFACES, Criterion, Logger, Transform
 from dlcore.testing import check_component
 from dlcore.testing.component_contract import SUPPLIED
 
@@ -90,6 +90,16 @@ def test_a_sound_class_passes():
 def test_a_broken_promise_is_named(cls, message):
     with pytest.raises(AssertionError, match=message):
         check_component("transforms", cls)
+
+
+def test_a_class_may_have_no_constructor():
+    class Plain(Criterion):
+        """Has no options."""
+
+        def forward(self, output, target, weights=1.0):
+            return output.sum()
+
+    check_component("criteria", Plain)
 
 
 def test_an_unknown_kind_is_refused():

@@ -1,0 +1,309 @@
+"""Every component that comes with dlcore keeps the contract of its kind.
+
+A component is checked as soon as a plugin offers it: the table below says with which options. One
+without an entry fails here, so that nothing is offered unchecked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from importlib_metadata import entry_points
+from torch import nn
+
+from dlcore.hookspecs import ENTRY_POINT_GROUP, KINDS
+from dlcore.interfaces import Backbone, DatasetContext, FeatureSpec, Record, RunInfo
+from dlcore.model import HeadParts, Loss, PoseModel
+from dlcore.plugin_host import PluginHost
+from dlcore.testing import (
+    check_backbone,
+    check_collate,
+    check_component,
+    check_criterion,
+    check_dataset,
+    check_head,
+    check_logger,
+    check_net_type,
+    check_predictor,
+    check_round_trip,
+    check_runner,
+    check_scheduler,
+    check_target_generator,
+    check_transform,
+    check_weight_initializer,
+    fake_batch,
+    fake_task,
+    write_dataset,
+)
+from tests.plugins.deeplabcut.projects import write_project
+
+ROOT = Path(__file__).parents[2]
+BUNDLED = [
+    entry_point
+    for entry_point in entry_points(group=ENTRY_POINT_GROUP)
+    if entry_point.dist is not None and entry_point.dist.name == "dlcore"
+]
+HOST = PluginHost.from_entry_points(BUNDLED)
+OFFERS = [(kind, entry) for kind, registry in HOST.registries.items() for entry in registry]
+NAMES = [f"{kind}-{entry.qualified_name}" for kind, entry in OFFERS]
+
+TASK = fake_task(3)
+TWO_ANIMALS = fake_task(3, num_individuals=2, num_unique=2, with_identity=True)
+FEATURES = FeatureSpec(channels=8, stride=8)
+STRIDE = 4
+
+Check = Callable[[type, Path], None]
+
+
+def backbone(*, odd_size: bool = True, **options: Any) -> Check:
+    return lambda cls, _: check_backbone(cls(**options), odd_size=odd_size)
+
+
+def head(**options: Any) -> Check:
+    return lambda cls, _: check_head(cls(FEATURES, TASK, **options), FEATURES)
+
+
+def maps(**channels: int) -> dict[str, torch.Tensor]:
+    """Outputs of a head at STRIDE for images of 64x64, one cell too many as deconvolutions give."""
+    generator = torch.Generator().manual_seed(0)
+    return {name: torch.randn(2, c, 17, 17, generator=generator) for name, c in channels.items()}
+
+
+def targets(task=TASK, outputs=None, **options: Any) -> Check:
+    outputs = outputs or maps(heatmap=3, locref=6)
+    return lambda cls, _: check_target_generator(cls(task, **options), STRIDE, outputs, task)
+
+
+def predictor(outputs=None, *, gives_poses: bool = True, **options: Any) -> Check:
+    outputs = outputs or maps(heatmap=3, locref=6)
+    return lambda cls, _: check_predictor(
+        cls(TASK, **options), STRIDE, outputs, TASK, gives_poses=gives_poses
+    )
+
+
+def criterion(*shapes: tuple[int, ...], **options: Any) -> Check:
+    def check(cls: type, _: Path) -> None:
+        for shape in shapes or ((2, 3, 8, 8),):
+            check_criterion(cls(**options), shape)
+
+    return check
+
+
+def initializer(**options: Any) -> Check:
+    return lambda cls, _: check_weight_initializer(cls(**options), nn.Conv2d(4, 4, 3))
+
+
+def transform(*, affine: bool = True, **options: Any) -> Check:
+    return lambda cls, _: check_transform(
+        cls(TWO_ANIMALS, **options), TWO_ANIMALS, size=(96, 72), affine=affine
+    )
+
+
+def collate(**options: Any) -> Check:
+    return lambda cls, _: check_collate(cls(**options), TWO_ANIMALS)
+
+
+def scheduler(**options: Any) -> Check:
+    return lambda cls, _: check_scheduler(lambda optimizer: cls(optimizer, **options))
+
+
+def logger(**options: Any) -> Check:
+    return lambda cls, folder: check_logger(cls(RunInfo(folder), **options))
+
+
+def deeplabcut_project(cls: type, folder: Path) -> None:
+    write_project(folder)
+    check_dataset(cls(DatasetContext(), project=str(folder)))
+
+
+def coco_folder(cls: type, folder: Path) -> None:
+    write_dataset(folder, task=fake_task(3, num_individuals=2))
+    check_dataset(cls(DatasetContext(), root=str(folder)))
+
+
+def net_type(cls: type, _: Path) -> None:
+    check_net_type(cls(), TASK)
+
+
+class FourCells(Backbone):
+    """Enough of a network to run a runner."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(3, FEATURES.channels, 8, stride=8)
+        self.features = FEATURES
+
+    def forward(self, images):
+        return self.layer(images)
+
+
+def pose_runner(cls: type, _: Path) -> None:
+    def component(kind: str, name: str, *supplied: object, **options: Any) -> Any:
+        return HOST.find(kind, name).component.load()(*supplied, **options)
+
+    parts = HeadParts(
+        component("target_generators", "HeatmapGaussianGenerator", TASK, generate_locref=False),
+        {"heatmap": Loss(component("criteria", "WeightedMSECriterion"))},
+        component("predictors", "HeatmapPredictor", TASK, location_refinement=False),
+    )
+    bodypart = component(
+        "heads", "HeatmapHead", FEATURES, TASK, heatmap_config={**DOUBLING, "channels": [8, 3]}
+    )
+    model = PoseModel(FourCells(), None, {"bodypart": bodypart}, {"bodypart": parts})
+    batch = fake_batch(TASK, normalised=True)
+    labels = batch.labels
+    records = [
+        Record(
+            image=Path(f"{i}.png"),
+            size=(64, 64),
+            keypoints=labels.keypoints[i].numpy(),
+            unique_keypoints=np.zeros((0, 3), np.float32),
+            individual_ids=labels.individual_ids[i].numpy(),
+        )
+        for i in batch.indices.tolist()
+    ]
+    check_runner(cls(model, TASK, nullcontext), batch, records)
+
+
+DOUBLING = {"kernel_size": [3], "strides": [2]}
+
+CHECKS: dict[str, dict[str, list[Check]]] = {
+    "backbones": {},
+    "heads": {
+        "HeatmapHead": [
+            head(heatmap_config={**DOUBLING, "channels": [8, 3]}),
+            head(
+                heatmap_config={**DOUBLING, "channels": [8, 3]},
+                locref_config={**DOUBLING, "channels": [8, 6]},
+            ),
+            head(
+                heatmap_config={
+                    "channels": [8],
+                    "final_conv": {"out_channels": 3, "kernel_size": 1},
+                }
+            ),
+        ],
+    },
+    "target_generators": {
+        name: [
+            targets(),
+            targets(TWO_ANIMALS),
+            targets(TWO_ANIMALS, gradient_masking=True),
+            targets(TWO_ANIMALS, maps(heatmap=2), heatmap_mode="INDIVIDUAL", generate_locref=False),
+            targets(
+                TWO_ANIMALS,
+                maps(heatmap=2, locref=4),
+                label_keypoint_key="keypoints_unique",
+            ),
+        ]
+        for name in ("HeatmapGaussianGenerator", "HeatmapPlateauGenerator")
+    },
+    "predictors": {
+        "HeatmapPredictor": [
+            predictor(),
+            predictor(apply_sigmoid=False, clip_scores=True),
+            predictor(maps(heatmap=3), location_refinement=False),
+        ],
+        "IdentityPredictor": [predictor(maps(heatmap=2), gives_poses=False)],
+    },
+    "criteria": {
+        "WeightedMSECriterion": [criterion()],
+        "WeightedHuberCriterion": [criterion()],
+        "WeightedBCECriterion": [criterion()],
+    },
+    "weight_initializers": {"Normal": [initializer(), initializer(std=0.1)]},
+    "transforms": {
+        "affine": [
+            transform(p=1.0, rotation=30, scaling=[0.5, 1.25], translation=4),
+            transform(),
+        ],
+        "auto_padding": [
+            transform(pad_height_divisor=32, pad_width_divisor=32),
+        ],
+        "covering": [transform(p=1.0)],
+        "crop_sampling": [
+            transform(width=64, height=48, max_shift=0.1, method=method)
+            for method in ("uniform", "keypoints", "density", "hybrid")
+        ],
+        "elastic_transform": [transform(affine=False)],
+        "gaussian_noise": [transform()],
+        "grayscale": [transform()],
+        "hflip": [transform(), transform(symmetries=[[0, 1]], unique_symmetries=[[0, 1]])],
+        "hist_eq": [transform()],
+        "longest_max_size": [transform(size=120), transform(size=50)],
+        "motion_blur": [transform()],
+        "random_bbox_transform": [transform()],
+        "resize": [
+            transform(height=64, width=120),
+            transform(height=64, width=64, keep_ratio=False),
+        ],
+        "scale_jitter": [transform()],
+    },
+    "collates": {
+        "ResizeFromDataSizeCollate": [
+            collate(min_scale=0.4, max_scale=1.0, multiple_of=32),
+            collate(min_scale=1.0, max_scale=1.5, min_short_side=32, to_square=True),
+        ],
+        "ResizeFromListCollate": [collate(scales=[48, 64]), collate(scales=[[48, 64]])],
+    },
+    "schedulers": {
+        "LRListScheduler": [scheduler(milestones=[2, 4], lr_list=[[0.01], [0.001]])],
+    },
+    "loggers": {},
+    "datasets": {"DLCLoader": [deeplabcut_project], "COCOLoader": [coco_folder]},
+    "runners": {"PoseTrainingRunner": [pose_runner]},
+    "net_types": {"resnet_50": [net_type], "resnet_101": [net_type]},
+}
+
+
+def test_no_bundled_plugin_fails_to_load():
+    assert HOST.failures == []
+
+
+def test_installed_entry_points_are_those_of_pyproject():
+    """A plugin added to pyproject.toml is invisible until dlcore is installed again."""
+    tomllib = pytest.importorskip("tomllib")
+
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    declared = tomllib.loads(text)["project"]["entry-points"][ENTRY_POINT_GROUP]
+    installed = {entry_point.name: entry_point.value for entry_point in BUNDLED}
+    assert installed == declared, "run: pip install -e ."
+
+
+@pytest.mark.parametrize(("kind", "entry"), OFFERS, ids=NAMES)
+def test_every_offer_is_real_and_described(kind, entry):
+    check_component(kind, entry.component.load())
+    assert entry.component.summary.endswith(".")
+    assert len(entry.component.summary) <= 80, "a summary is one line of `dlcore list`"
+
+
+@pytest.mark.parametrize(("kind", "entry"), OFFERS, ids=NAMES)
+def test_every_offer_keeps_the_contract_of_its_kind(kind, entry, tmp_path):
+    checks = CHECKS.get(kind, {}).get(entry.name)
+    if checks is None:
+        pytest.fail(f"add {entry.name!r} to CHECKS[{kind!r}] in {Path(__file__).name}")
+    cls = entry.component.load()
+    for number, check in enumerate(checks):
+        check(cls, tmp_path / str(number))
+
+
+def test_the_table_names_only_what_is_offered():
+    offered = {(kind, entry.name) for kind, entry in OFFERS}
+    listed = {(kind, name) for kind, checks in CHECKS.items() for name in checks}
+    assert listed <= offered
+    assert set(CHECKS) <= set(KINDS)
+
+
+@pytest.mark.parametrize("name", ["HeatmapGaussianGenerator", "HeatmapPlateauGenerator"])
+def test_heatmap_targets_are_decoded_to_what_was_labelled(name):
+    generator = HOST.find("target_generators", name).component.load()(TASK)
+    predictor = HOST.find("predictors", "HeatmapPredictor").component.load()(TASK)
+    outputs = maps(heatmap=3, locref=6)
+
+    check_round_trip(generator, predictor, STRIDE, outputs, TASK, tolerance=1e-3)
