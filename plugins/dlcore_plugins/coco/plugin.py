@@ -1,0 +1,16 @@
+"""What the COCO plugin offers. Imports dlcore only, so listing it is free."""
+
+from __future__ import annotations
+
+from dlcore import Component, hookimpl
+
+
+@hookimpl
+def register_datasets() -> list[Component]:
+    return [
+        Component(
+            "COCOLoader",
+            "dlcore_plugins.coco.dataset:COCOLoader",
+            summary="Keypoints in COCO's JSON format, one file per split, beside their images.",
+        ),
+    ]
