@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import cv2
 import numpy as np
@@ -80,6 +81,7 @@ def check_transform(
         for seed in range(draws):
             before = _one_disc(task, size)
             _expect_pixels_follow(before, _run(transform, before, seed), what)
+    _check_stand_in(transform, samples[0], what)
 
 
 def check_collate(
@@ -155,6 +157,19 @@ def check_dataset(dataset: PoseDataset) -> None:
             seen[record.image] = split
 
 
+def _check_stand_in(transform: Transform, sample: Sample, what: str) -> None:
+    stand_in = transform.for_inference()
+    expect(isinstance(stand_in, Transform), f"{what}: for_inference must give a Transform")
+    if stand_in is transform:
+        return
+    first, second = (_run(stand_in, sample, seed) for seed in (0, 1))
+    expect(
+        np.array_equal(first.image, second.image)
+        and np.array_equal(first.keypoints, second.keypoints, equal_nan=True),
+        f"{what}: what for_inference gives must leave nothing to chance",
+    )
+
+
 def _run(transform: Transform, sample: Sample, seed: int) -> Sample:
     return transform(copy.deepcopy(sample), np.random.default_rng(seed))
 
@@ -174,14 +189,10 @@ def _apply(
             np.random.seed(global_seed)
             torch.manual_seed(global_seed)
             given = copy.deepcopy(samples)
-            images = [sample.image for sample in given]
-            with global_randomness_guard(what):
+            for sample in given:
+                sample.image.flags.writeable = False  # as the engine's cache gives them
+            with global_randomness_guard(what), _message_for_read_only(what):
                 results.append(change(given, np.random.default_rng(seed)))
-            expect(
-                all(np.array_equal(i, s.image) for i, s in zip(images, samples, strict=True)),
-                f"{what} changes the array of the image it is given, which others share; "
-                f"it must make a new one",
-            )
     finally:
         random.setstate(state[0])
         np.random.set_state(state[1])
@@ -197,6 +208,19 @@ def _apply(
             f"{what} gives different results for the same generator state",
         )
     return first
+
+
+@contextmanager
+def _message_for_read_only(what: str) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        if "read-only" not in str(error):
+            raise
+        raise AssertionError(
+            f"{what} changes the array of the image it is given, which others share; it must "
+            f"make a new one"
+        ) from error
 
 
 def _expect_sample(before: Sample, after: Sample, what: str, *, affine: bool) -> None:

@@ -149,6 +149,11 @@ class Remembers(Darker):
         return super().__call__(sample, np.random.default_rng(self.calls))
 
 
+class RandomInference(Darker):
+    def for_inference(self):
+        return Darker()
+
+
 class Unordered(Darker):
     order = float("nan")
 
@@ -169,6 +174,7 @@ BROKEN = {
     UsesPython: "python's random global generator",
     UsesTorch: "torch's global generator",
     Remembers: "different results for the same generator state",
+    RandomInference: "must leave nothing to chance",
     Unordered: "order is nan",
 }
 
