@@ -30,12 +30,23 @@ def choose_workers(wanted: int | Literal["auto"], batches: int) -> int:
     """
     if wanted != "auto":
         return max(0, min(wanted, batches))
-    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    accelerated = torch.cuda.is_available() or torch.backends.mps.is_available()
+    cores, accelerated = count_cores(), has_accelerator()
     chosen = max(0, min(cores - 1 if accelerated else 0, _MOST, batches))
     beside = "beside a GPU" if accelerated else "without a GPU"
     _LOG.info("dataloader_workers: auto chose %d (%d cores, %s)", chosen, cores, beside)
     return chosen
+
+
+def count_cores() -> int:
+    """The cores that this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def has_accelerator() -> bool:
+    """Whether there is a GPU that torch can use."""
+    return torch.cuda.is_available() or torch.backends.mps.is_available()
 
 
 def start_worker(_: int) -> None:

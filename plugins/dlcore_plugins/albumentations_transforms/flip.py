@@ -9,8 +9,7 @@ import numpy as np
 
 from dlcore.interfaces import GeometricTransform, PoseTask, Sample, Warp
 from dlcore_plugins.albumentations_transforms.symmetry import (
-    Pairs,
-    pairs_from_names,
+    pairs_by_default,
     pairs_from_options,
 )
 from dlcore_plugins.albumentations_transforms.validation import probability
@@ -38,10 +37,15 @@ class HorizontalFlip(GeometricTransform):
         unique_symmetries: Sequence[Sequence[int | str]] | None = None,
     ) -> None:
         self.p = probability("p", p)
-        if symmetries is None and task.symmetries:
-            symmetries = task.symmetries
-        self.swaps = _pairs("symmetries", symmetries, task.keypoints)
-        self.unique_swaps = _pairs("unique_symmetries", unique_symmetries, task.unique_keypoints)
+        if symmetries is None:
+            self.swaps = pairs_by_default("symmetries", task.symmetries, task.keypoints)
+        else:
+            self.swaps = pairs_from_options("symmetries", symmetries, task.keypoints)
+        option, names = "unique_symmetries", task.unique_keypoints
+        if unique_symmetries is None:
+            self.unique_swaps = pairs_by_default(option, (), names)
+        else:
+            self.unique_swaps = pairs_from_options(option, unique_symmetries, names)
 
     def warp(self, sample: Sample, size: tuple[int, int], rng: np.random.Generator) -> Warp | None:
         """`x' = width - x`, now and then."""
@@ -49,7 +53,3 @@ class HorizontalFlip(GeometricTransform):
             return None
         matrix = np.array([[-1, 0, size[0]], [0, 1, 0]], dtype=np.float64)
         return Warp(matrix, size, self.swaps, self.unique_swaps)
-
-
-def _pairs(option: str, given: Sequence[Sequence[int | str]] | None, names: Sequence[str]) -> Pairs:
-    return pairs_from_names(names) if given is None else pairs_from_options(option, given, names)
