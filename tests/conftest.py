@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import sys
+import textwrap
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before any library reads them
 os.environ.setdefault("WANDB_MODE", "offline")
@@ -10,6 +13,7 @@ os.environ.setdefault("WANDB_SILENT", "true")
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -39,3 +43,32 @@ def host() -> PluginHost:
         if entry_point.dist is not None and entry_point.dist.name == "dlcore"
     ]
     return PluginHost.from_entry_points(bundled)
+
+
+_NUMBERS = itertools.count()
+
+
+@pytest.fixture
+def make_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
+    """Writes files of a package that can be imported, and returns its unique name.
+
+    In the text of the files, PACKAGE stands for that name.
+    """
+    made = []
+
+    def make(**files: str) -> str:
+        name = f"written_for_test_{next(_NUMBERS)}"
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "__init__.py").write_text("")
+        for module, text in files.items():
+            code = textwrap.dedent(text).replace("PACKAGE", name)
+            (folder / f"{module}.py").write_text(code)
+        monkeypatch.syspath_prepend(tmp_path)
+        made.append(name)
+        return name
+
+    yield make
+    for module in list(sys.modules):
+        if module.partition(".")[0] in made:
+            del sys.modules[module]
