@@ -6,6 +6,7 @@ import itertools
 import os
 import sys
 import textwrap
+import types
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before any library reads them
 os.environ.setdefault("WANDB_MODE", "offline")
@@ -19,7 +20,8 @@ from pathlib import Path
 import pytest
 from importlib_metadata import entry_points
 
-from dlcore.hookspecs import ENTRY_POINT_GROUP
+from dlcore import Component, hookimpl
+from dlcore.hookspecs import ENTRY_POINT_GROUP, hook_name
 from dlcore.plugin_host import PluginHost
 
 
@@ -72,3 +74,22 @@ def make_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ca
     for module in list(sys.modules):
         if module.partition(".")[0] in made:
             del sys.modules[module]
+
+
+@pytest.fixture
+def host_of() -> Callable[..., PluginHost]:
+    """Makes a host with one plugin named "fake" that offers components by kind."""
+
+    def make(**offers: list[Component]) -> PluginHost:
+        plugin = types.ModuleType("fake")
+        for kind, components in offers.items():
+
+            def hook(components: list[Component] = components) -> list[Component]:
+                return components
+
+            setattr(plugin, hook_name(kind), hookimpl(hook, specname=hook_name(kind)))
+        host = PluginHost()
+        host.add(plugin, name="fake")
+        return host
+
+    return make
