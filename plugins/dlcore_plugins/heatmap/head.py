@@ -84,8 +84,8 @@ class HeatmapHead(Head):
         own = self.state_dict()
         parts = [("heatmap_head", self.heatmap_head, list(old_indices))]
         if "locref" in self.output_names:
-            pairs = [_channel(index, axis) for index in old_indices for axis in (0, 1)]
-            parts.append(("locref_head", self.locref_head, pairs))
+            x_and_y = [2 * index + axis for index in old_indices for axis in (0, 1)]
+            parts.append(("locref_head", self.locref_head, x_and_y))  # -1 stays negative
         for name, part, channels in parts:
             for key, axis in part.last_layer.items():
                 full_key = f"{name}.{key}"
@@ -162,13 +162,8 @@ def _check_locref(heatmap: DeconvolutionOptions, locref: DeconvolutionOptions) -
         )
 
 
-def _channel(index: int, axis: int) -> int:
-    """The channel of "locref" for a keypoint's x (axis 0) or y (axis 1)."""
-    return 2 * index + axis if index >= 0 else -1
-
-
 def _pick(key: str, old: Tensor, own: Tensor, channels: Sequence[int], axis: int) -> Tensor:
-    """Channels of `old` along `axis`, those of `own` where the index is -1."""
+    """Channels of `old` along `axis`, those of `own` where the index is negative."""
     if len(channels) != own.shape[axis]:
         raise ValueError(f"{key}: {own.shape[axis]} channels, but {len(channels)} indices")
     if max(channels) >= old.shape[axis]:

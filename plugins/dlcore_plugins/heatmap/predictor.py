@@ -48,7 +48,7 @@ class HeatmapPredictor(Predictor):
             heatmaps = heatmaps.sigmoid()
         scores, cells = heatmaps.flatten(2).max(dim=2)
         width = heatmaps.shape[3]
-        rows = cells.div(width, rounding_mode="floor")
+        rows = cells // width
         places = (torch.stack((cells - rows * width, rows), dim=2) + 0.5) * stride
         if self.location_refinement:
             offsets = outputs["locref"].unflatten(1, (-1, 2)).flatten(3)  # (B, K, 2, h * w)

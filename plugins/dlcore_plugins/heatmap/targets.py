@@ -146,7 +146,7 @@ class _HeatmapGenerator(TargetGenerator):
         return weights.masked_fill(undefined, 0.0).unsqueeze(3)
 
     def _closeness(self, points: Tensor, grid: _Grid) -> Tensor:
-        """(B, M, h, w), how close the nearest point is: 1 at a point, 0 beyond `reach`."""
+        """(B, M, h, w), how close the nearest point is: 1 at a point, 0 far from all."""
         images, maps = points.shape[:2]
         window = _Window(points, grid, self.reach)
         closeness = points.new_zeros(images * maps * grid.rows * grid.columns)
