@@ -1,0 +1,215 @@
+"""`dlcore init`: write a config for labelled data."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dlcore import __version__
+from dlcore.cli.options import make_host, plugin_option
+from dlcore.cli.text import table
+from dlcore.errors import ComponentImportError, ConfigError, DlcoreError, UnknownComponentError
+from dlcore.plugin_host import PluginHost
+from dlcore.registry import Entry
+
+if TYPE_CHECKING:
+    from dlcore.interfaces import NetType, PoseDataset
+
+FILE_NAME = "pytorch_config.yaml"
+
+EPILOG = """\b
+Examples:
+  dlcore init my_project --net-type resnet_50
+  dlcore init my_project --shuffle 2 --net-type resnet_50 --output runs/second
+  dlcore init coco_folder --net-type resnet_50 --output runs/first
+"""
+
+
+@click.command("init", epilog=EPILOG)
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option("--net-type", metavar="NAME", help="The architecture; see `dlcore list net-types`.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help=f"Folder for {FILE_NAME}. Default: where the data keep it, if they do.",
+)
+@click.option("--shuffle", type=int, help="Shuffle of a DeepLabCut project. Default: 1.")
+@click.option("--force", is_flag=True, help="Replace a config that is already there.")
+@plugin_option
+def init_command(
+    source: Path,
+    net_type: str | None,
+    output: Path | None,
+    shuffle: int | None,
+    force: bool,
+    plugins: tuple[Path, ...],
+) -> None:
+    """Write a config for the labelled data in SOURCE.
+
+    SOURCE is a DeepLabCut project or its config.yaml, a folder with COCO annotations, or whatever
+    else an installed plugin reads. The data are read and the config is checked before it is
+    written.
+    """
+    host = make_host(plugins)
+    architecture = _net_type(host, net_type)
+    from dlcore.cli.train import log_to_terminal
+
+    log_to_terminal()
+    block = _dataset_block(host, source, shuffle)
+    dataset = _open(host, block)
+    path = _target(dataset, output, force)
+    counts = _describe(dataset)
+    own_place = dataset.config_path()
+    text = _config_text(
+        architecture.config(dataset.task),
+        dataset,
+        source=source,
+        path=path,
+        block=None if own_place is not None and _same(own_place, path) else block,
+    )
+    _write_checked(path, text, host, str(net_type))
+    click.echo(f"wrote {path}\n{counts}\nnext: dlcore train {shlex.quote(str(path))}")
+
+
+def _net_type(host: PluginHost, name: str | None) -> NetType:
+    registry = host.registries["net_types"]
+    rows = [
+        [written, entry.component.summary]
+        for written, entry in zip(registry.names(), registry, strict=True)
+    ]
+    choices = "\n".join(table(rows)) or "  none: no installed plugin offers one"
+    if name is None:
+        raise click.UsageError(f"choose an architecture with --net-type:\n{choices}")
+    try:
+        entry = host.find("net_types", name)
+    except UnknownComponentError as error:
+        hint = str(error).partition("\n  known net types")[0]
+        raise DlcoreError(f"{hint}\nnet types:\n{choices}") from error
+    net_type: NetType = entry.component.load()()
+    return net_type
+
+
+def _dataset_block(host: PluginHost, source: Path, shuffle: int | None) -> dict[str, Any]:
+    """The `dataset` block that reads `source`."""
+    if not source.exists():
+        raise DlcoreError(f"there is no file or folder {str(source)!r}")
+    registry = host.registries["datasets"]
+    found: list[tuple[str, Entry, dict[str, Any]]] = []
+    for written, entry in zip(registry.names(), registry, strict=True):
+        try:
+            options = entry.component.load().options_for_source(source)  # type: ignore[attr-defined]
+        except ComponentImportError as error:
+            click.echo(f"warning: {error}", err=True)
+            continue
+        if options is not None:
+            found.append((written, entry, options))
+    if not found:
+        rows = [[entry.name, entry.component.summary] for entry in registry]
+        known = "\n".join(table(rows)) or "  nothing: no installed plugin offers a dataset"
+        raise DlcoreError(f"{str(source)!r} is nothing that can be read; this can be:\n{known}")
+    if len(found) > 1:
+        names = ", ".join(written for written, _, _ in found)
+        raise DlcoreError(
+            f"several plugins can read {str(source)!r}: {names}; switch off all but one with "
+            f"DLCORE_DISABLE_PLUGINS"
+        )
+    written, entry, options = found[0]
+    if shuffle is not None:
+        from dlcore.config.options import read_options
+
+        if not read_options(entry.component).takes("shuffle"):
+            raise DlcoreError(f"{str(source)!r} is read by {written}, which knows no shuffles")
+        options = {**options, "shuffle": shuffle}
+    return {"type": written, **options}
+
+
+def _open(host: PluginHost, block: Mapping[str, Any]) -> PoseDataset:
+    from dlcore.building import build
+    from dlcore.interfaces import DatasetContext
+
+    dataset: PoseDataset = build(host, "datasets", block, DatasetContext(), key="dataset")
+    return dataset
+
+
+def _target(dataset: PoseDataset, output: Path | None, force: bool) -> Path:
+    path = output / FILE_NAME if output is not None else dataset.config_path()
+    if path is None:
+        raise DlcoreError(
+            "these data have no place of their own for a config; name a folder with --output"
+        )
+    if path.exists() and not force:
+        raise DlcoreError(
+            f"{str(path)!r} is already there; write elsewhere with --output, or replace it with "
+            f"--force"
+        )
+    return path
+
+
+def _describe(dataset: PoseDataset) -> str:
+    """How much data there is, after reading all of it."""
+    task = dataset.task
+    splits = ["train", *(split for split in dataset.splits() if split != "train")]
+    images = [f"{len(dataset.records(split))} {split} images" for split in splits]
+    unique = f" and {len(task.unique_keypoints)} unique ones" if task.unique_keypoints else ""
+    return (
+        f"data: {', '.join(images)}; {task.num_keypoints} bodyparts{unique}; "
+        f"at most {task.num_individuals} individual(s)"
+    )
+
+
+def _config_text(
+    architecture: Mapping[str, Any],
+    dataset: PoseDataset,
+    *,
+    source: Path,
+    path: Path,
+    block: Mapping[str, Any] | None,
+) -> str:
+    from dlcore.engine.template import config_text, new_config
+
+    folder = source if source.is_dir() else source.parent
+    values = new_config(
+        architecture,
+        dataset.task,
+        project_path=str(folder.resolve()),
+        config_path=str(path.resolve()),
+        dataset=block,
+    )
+    header = (
+        f"Written by `dlcore init` of dlcore {__version__}. To see every key and its value:\n"
+        f"  dlcore explain {shlex.quote(FILE_NAME)}"
+    )
+    return config_text(values, header)
+
+
+def _write_checked(path: Path, text: str, host: PluginHost, net_type: str) -> None:
+    """Put the file in place once it is known to be right."""
+    from dlcore.config.loading import load_config
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        try:
+            load_config(draft, host)
+        except ConfigError as error:
+            problems = "\n".join(
+                f"  {problem.key}: {problem.message}" for problem in error.problems
+            )
+            raise DlcoreError(
+                f"net type {net_type!r} gives a config that is not right, so nothing was "
+                f"written:\n{problems}"
+            ) from error
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve()
