@@ -66,7 +66,8 @@ def write_animals(
     (folder / "images").mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     for split, count in (("train", num_train), ("test", num_test)):
-        images, annotations = [], []
+        images: list[dict[str, Any]] = []
+        annotations: list[dict[str, Any]] = []
         for number in range(count):
             image, animals = draw_image(rng, size, num_animals)
             name = f"{split}{number:04d}.png"
@@ -211,7 +212,8 @@ def _disc(image: Image, centre: Points, colour: Points, radius: float) -> None:
 
 def _fixed(points: Points) -> npt.NDArray[np.int32]:
     """Continuous pixels, with (0.5, 0.5) the centre of the first, to OpenCV's fixed point."""
-    return np.round((points - 0.5) * 2**_SHIFT).astype(np.int32)
+    fixed: npt.NDArray[np.int32] = np.round((points - 0.5) * 2**_SHIFT).astype(np.int32)
+    return fixed
 
 
 def _ints(pair: npt.NDArray[np.integer[Any]]) -> tuple[int, int]:

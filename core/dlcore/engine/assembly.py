@@ -1,0 +1,131 @@
+"""From the model section of a config to a `PoseModel`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dlcore.building import build
+from dlcore.config.placeholders import resolve
+from dlcore.config.schema import RunConfig
+from dlcore.errors import ConfigError, Problem
+from dlcore.interfaces import (
+    Backbone,
+    Criterion,
+    Features,
+    FeatureSpec,
+    Head,
+    Neck,
+    PoseTask,
+    Predictor,
+    TargetGenerator,
+)
+from dlcore.model import HeadParts, Loss, PoseModel, head_input
+from dlcore.plugin_host import PluginHost
+
+ENGINE_KEYS = frozenset({"predictor", "target_generator", "criterion", "aggregator", "weight_init"})
+"""Keys of a head's block that are not options of the head."""
+
+
+def build_model(host: PluginHost, config: RunConfig, task: PoseTask, *, fresh: bool) -> PoseModel:
+    """Build what `model:` describes.
+
+    Args:
+        host: Where components are found.
+        config: The validated config.
+        task: The names behind the numbers, for placeholders and for the heads.
+        fresh: Whether this is a new training run without other weights: a backbone whose block
+            does not say otherwise then starts from pretrained weights.
+
+    Raises:
+        ConfigError: If something cannot be built or does not fit together.
+    """
+    section = config.model
+    names: dict[str, Any] = {
+        "num_bodyparts": task.num_keypoints,
+        "num_individuals": task.num_individuals,
+    }
+    backbone: Backbone = build(
+        host,
+        "backbones",
+        resolve(section.backbone, names),
+        key="model.backbone",
+        pretrained=fresh,
+    )
+    neck: Neck | None = None
+    if section.neck is not None:
+        names["backbone_output_channels"] = _finest(backbone.features).channels
+        block = resolve(section.neck, names)
+        neck = build(host, "necks", block, backbone.features, key="model.neck")
+    features = neck.features if neck is not None else backbone.features
+    names["backbone_output_channels"] = _finest(features).channels
+    if not section.heads:
+        raise ConfigError([Problem("model.heads", "there is no head; add one named 'bodypart'")])
+    heads: dict[str, Head] = {}
+    parts: dict[str, HeadParts] = {}
+    for name, block in section.heads.items():
+        key = f"model.heads.{name}"
+        heads[name], parts[name] = _build_head(host, resolve(block, names), features, task, key)
+    try:
+        return PoseModel(backbone, neck, heads, parts)
+    except ValueError as error:
+        key, _, message = str(error).partition(": ")
+        raise ConfigError([Problem(f"model.{key}", message)]) from error
+
+
+def _finest(features: Features) -> FeatureSpec:
+    return features if isinstance(features, FeatureSpec) else features[0]
+
+
+def _build_head(
+    host: PluginHost, block: Mapping[str, Any], features: Features, task: PoseTask, key: str
+) -> tuple[Head, HeadParts]:
+    options = {name: value for name, value in block.items() if name not in ENGINE_KEYS}
+    cls = host.find("heads", str(options.get("type"))).component.load()
+    if not cls.takes_several_maps:  # type: ignore[attr-defined]
+        try:
+            features = head_input(features, cls, key.rpartition(".")[2])
+        except ValueError as error:
+            raise ConfigError([Problem(key, str(error).partition(": ")[2])]) from error
+    head: Head = build(host, "heads", options, features, task, key=key)
+    for part in ("target_generator", "predictor", "criterion"):
+        if not block.get(part):
+            raise ConfigError([Problem(f"{key}.{part}", "is missing; every head needs one")])
+    generator: TargetGenerator = build(
+        host, "target_generators", block["target_generator"], task, key=f"{key}.target_generator"
+    )
+    predictor: Predictor = build(
+        host, "predictors", block["predictor"], task, key=f"{key}.predictor"
+    )
+    losses = _build_losses(host, block["criterion"], head, f"{key}.criterion")
+    if block.get("weight_init"):
+        _initialize(host, block["weight_init"], head, f"{key}.weight_init")
+    return head, HeadParts(generator, losses, predictor)
+
+
+def _build_losses(
+    host: PluginHost, block: Mapping[str, Any], head: Head, key: str
+) -> dict[str, Loss]:
+    if isinstance(block.get("type"), str):
+        if len(head.output_names) != 1:
+            names = ", ".join(head.output_names)
+            message = f"one criterion is given for several outputs; write one for each of {names}"
+            raise ConfigError([Problem(key, message)])
+        return {head.output_names[0]: _build_loss(host, block, key)}
+    return {name: _build_loss(host, inner, f"{key}.{name}") for name, inner in block.items()}
+
+
+def _build_loss(host: PluginHost, block: Mapping[str, Any], key: str) -> Loss:
+    options = {name: value for name, value in block.items() if name != "weight"}
+    weight = block.get("weight")
+    criterion: Criterion = build(host, "criteria", options, key=key)
+    return Loss(criterion, 1.0 if weight is None else float(weight))
+
+
+def _initialize(host: PluginHost, value: str | Mapping[str, Any], head: Head, key: str) -> None:
+    block = {"type": value} if isinstance(value, str) else dict(value)
+    wanted = str(block["type"]).replace("_", "").lower()
+    for entry in host.registries["weight_initializers"]:
+        if entry.name.lower() == wanted:  # DeepLabCut writes `normal` for `Normal`
+            block["type"] = entry.qualified_name
+    build(host, "weight_initializers", block, key=key)(head)

@@ -1,0 +1,110 @@
+"""Evaluation: predictions back to the original images, and how good they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from dlcore.engine.metrics import pose_metrics
+from dlcore.interfaces import Batch, Record
+
+Array = npt.NDArray[np.float64]
+
+BODYPART = "bodypart"
+UNIQUE_BODYPART = "unique_bodypart"
+
+
+class Predictions:
+    """Poses of the records of a split, in pixels of the original images.
+
+    Attributes:
+        poses: Per record (N, K, 3): x, y, score; None where nothing was predicted yet.
+        unique: Per record (1, U, 3), or None.
+    """
+
+    def __init__(self, num_records: int) -> None:
+        self.poses: list[Array | None] = [None] * num_records
+        self.unique: list[Array | None] = [None] * num_records
+
+
+def collect_predictions(
+    predictions: Predictions, batch: Batch, decoded: Mapping[str, Mapping[str, Tensor]]
+) -> None:
+    """Store what a model decoded from a batch under the records that it came from."""
+    matrices = batch.to_network.cpu().numpy()
+    indices = batch.indices.tolist()
+    for head, places in ((BODYPART, predictions.poses), (UNIQUE_BODYPART, predictions.unique)):
+        if head not in decoded:
+            continue
+        poses = decoded[head]["poses"].double().cpu().numpy()
+        for index, matrix, individuals in zip(indices, matrices, poses, strict=True):
+            places[index] = to_original(individuals[..., :3], matrix)
+
+
+def to_original(poses: Array, matrix: Array) -> Array:
+    """Poses (N, K, 3) in pixels of the network's input to pixels of the original image.
+
+    Missing individuals (scores below 0) become NaN, so that nothing takes them for a place.
+
+    Args:
+        poses: x, y, score.
+        matrix: (2, 3), original image to network input.
+    """
+    inverse = np.linalg.inv(matrix[:, :2])
+    mapped: Array = poses.copy()
+    mapped[..., :2] = (poses[..., :2] - matrix[:, 2]) @ inverse.T
+    mapped[poses[..., 2] < 0] = np.nan
+    return mapped
+
+
+def evaluate_predictions(
+    predictions: Predictions, records: Sequence[Record], *, pcutoff: float = 0.6
+) -> dict[str, float]:
+    """Metrics over all records that have predictions; see `dlcore.engine.metrics`.
+
+    Args:
+        predictions: What was predicted.
+        records: The truth, in the same order.
+        pcutoff: Score from which a keypoint counts in `rmse_pcutoff`.
+    """
+    poses, pose_truth = _pairs(predictions.poses, [r.keypoints for r in records], records)
+    unique_labels = [record.unique_keypoints[None] for record in records]
+    unique, unique_truth = _pairs(predictions.unique, unique_labels, records)
+    return pose_metrics(
+        poses,
+        pose_truth,
+        unique_predictions=unique or None,
+        unique_truth=unique_truth or None,
+        pcutoff=pcutoff,
+    )
+
+
+def _pairs(
+    predicted: Sequence[Array | None], labels: Sequence[npt.ArrayLike], records: Sequence[Record]
+) -> tuple[list[Array], list[Array]]:
+    """Predictions and truth of the records that have predictions."""
+    found = [
+        (poses, truth(keypoints, record.size))
+        for poses, keypoints, record in zip(predicted, labels, records, strict=True)
+        if poses is not None
+    ]
+    return [poses for poses, _ in found], [labels for _, labels in found]
+
+
+def truth(keypoints: npt.ArrayLike, size: tuple[int, int] | None) -> Array:
+    """Labelled keypoints (N, K, 3); the visibility of those outside the image becomes 0.
+
+    Args:
+        keypoints: x, y, visibility.
+        size: (width, height) of the image; None where it is not known.
+    """
+    labels = np.array(keypoints, dtype=np.float64)
+    x, y = labels[..., 0], labels[..., 1]
+    labelled = np.isfinite(x) & np.isfinite(y)
+    if size is not None:
+        labelled &= (x >= 0) & (y >= 0) & (x < size[0]) & (y < size[1])
+    labels[~labelled & (labels[..., 2] > 0), 2] = 0
+    return labels

@@ -1,0 +1,99 @@
+"""The runner for pose models: what a training step and an evaluation are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+
+import torch
+from torch import Tensor
+
+from dlcore.engine.evaluation import Predictions, collect_predictions, evaluate_predictions
+from dlcore.errors import ConfigError, Problem
+from dlcore.interfaces import Batch, PoseTask, Record, Runner
+from dlcore.model import ModelOutputs, ModelTargets, PoseModel
+
+
+class PoseTrainingRunner(Runner):
+    """Trains and evaluates a `PoseModel`.
+
+    Args:
+        model: What to train.
+        task: The names behind the numbers.
+        autocast: Gives the context in which the forward pass runs.
+    """
+
+    def __init__(
+        self,
+        model: PoseModel,
+        task: PoseTask,
+        autocast: Callable[[], AbstractContextManager[object]],
+    ) -> None:
+        self.model: PoseModel = model
+        self.task = task
+        self.autocast = autocast
+        self.forward: Callable[[Tensor], ModelOutputs] = model
+
+    def outputs(self, images: Tensor) -> ModelOutputs:
+        """What the heads give for normalised images, in float32."""
+        with self.autocast():
+            outputs = self.forward(images)
+        return {
+            head: {name: tensor.float() for name, tensor in named.items()}
+            for head, named in outputs.items()
+        }
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Losses of one batch by name; see `PoseModel.losses`."""
+        outputs = self.outputs(batch.images)
+        with torch.no_grad():
+            targets = self.model.targets(outputs, batch.labels)
+        return self.model.losses(outputs, targets)
+
+    def check_targets(self, batch: Batch) -> None:
+        """Compare the shapes of outputs and targets.
+
+        Raises:
+            ConfigError: If they differ, naming the head, the output and the number of channels.
+        """
+        with torch.no_grad():
+            outputs = self.outputs(batch.images)
+            targets = self.model.targets(outputs, batch.labels)
+        problems = list(_shape_problems(outputs, targets))
+        if problems:
+            raise ConfigError(problems)
+
+    @torch.no_grad()
+    def evaluate(self, batches: Iterable[Batch], records: Sequence[Record]) -> dict[str, float]:
+        """Mean losses over batches, and pose metrics over all records."""
+        sums: dict[str, Tensor] = {}
+        num_batches = 0
+        predictions = Predictions(len(records))
+        was_training = self.model.training
+        self.model.eval()
+        try:
+            for batch in batches:
+                outputs = self.outputs(batch.images)
+                losses = self.model.losses(outputs, self.model.targets(outputs, batch.labels))
+                for name, value in losses.items():
+                    sums[name] = sums[name] + value if name in sums else value
+                num_batches += 1
+                collect_predictions(predictions, batch, self.model.predict(outputs))
+        finally:
+            self.model.train(was_training)
+        results = {f"losses/eval.{n}": float(s) / max(num_batches, 1) for n, s in sums.items()}
+        metrics = evaluate_predictions(predictions, records)
+        return results | {f"metrics/test.{name}": value for name, value in metrics.items()}
+
+
+def _shape_problems(outputs: ModelOutputs, targets: ModelTargets) -> Iterable[Problem]:
+    for head, named in targets.items():
+        for name, target in named.items():
+            output = outputs[head][name]
+            if output.shape != target.target.shape:
+                yield Problem(
+                    f"model.heads.{head}",
+                    f"output {name!r} has shape {tuple(output.shape)} but its target has "
+                    f"{tuple(target.target.shape)}; make the number of channels of the head and "
+                    f"of its target generator equal",
+                )

@@ -1,0 +1,112 @@
+"""Carry on a run: where to start from, and everything that a run is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dlcore.engine.run_folder import LOGGER
+from dlcore.engine.snapshots import Content, list_snapshots, load_snapshot
+from dlcore.errors import SnapshotError
+
+RESUME_FILE = "resume.pt"
+"""Everything a run needs to go on exactly, as of the last time it was saved."""
+
+
+def find_resume_snapshot(folder: Path) -> Path:
+    """What to go on from in the folder of a run: the latest state.
+
+    Raises:
+        SnapshotError: If there is none.
+    """
+    if (folder / RESUME_FILE).is_file():
+        return folder / RESUME_FILE
+    snapshots = list_snapshots(folder)
+    if not snapshots:
+        raise SnapshotError(
+            f"there is nothing to resume in {str(folder)!r}: it holds no {RESUME_FILE} and no "
+            f"snapshot; name one with --resume PATH, or leave --resume out to start anew"
+        )
+    return max(snapshots, key=lambda snapshot: snapshot.epoch).path
+
+
+def configured_snapshot(value: str, config_path: Path) -> Path:
+    """The file that `resume_training_from` names, also when the project was moved since.
+
+    Raises:
+        SnapshotError: If it is neither there nor beside the config.
+    """
+    path = Path(value).expanduser()
+    path = path if path.is_absolute() else config_path.parent / path
+    if path.is_file():
+        return path
+    beside = config_path.parent / value.replace("\\", "/").rpartition("/")[2]
+    if beside.is_file():
+        LOGGER.warning("resume_training_from: %s is not there; taking %s instead", path, beside)
+        return beside
+    return path  # loading it gives the error with what is nearby
+
+
+def load_resume_state(path: Path) -> Content:
+    """Read what a run goes on from.
+
+    Beside a snapshot, `resume.pt` of the same run and epoch is taken for it: it holds more.
+    """
+    content = load_snapshot(path)
+    beside = path.parent / RESUME_FILE
+    if path.name != RESUME_FILE and "rng" not in content and beside.is_file():
+        full = load_snapshot(beside)
+        if _identity(full) is not None and _identity(full) == _identity(content):
+            return full
+    return content
+
+
+def _identity(content: Content) -> tuple[str, int, int] | None:
+    manifest = content.get("dlcore")
+    if not isinstance(manifest, Mapping):
+        return None
+    return str(manifest.get("run_id")), int(content["metadata"]["epoch"]), progress(content)[1]
+
+
+def progress(content: Content) -> tuple[int, int]:
+    """(epochs done, steps done of the next one)."""
+    metadata = content.get("metadata") or {}
+    return int(metadata.get("epoch", 0)), int(content.get("step", 0))
+
+
+def random_state(device: torch.device) -> dict[str, Tensor]:
+    """The states of torch's random-number generators; all other randomness is derived anew."""
+    state = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
+    return state
+
+
+def restore_random_state(state: Mapping[str, Tensor], device: torch.device) -> None:
+    """Put back what `random_state` gave."""
+    torch.set_rng_state(state["cpu"])
+    if device.type == "cuda" and "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"], device)
+
+
+def restore_scheduler(scheduler: Any, state: Mapping[str, Any]) -> None:
+    """Load a saved schedule, and the learning rates that it had reached.
+
+    Raises:
+        SnapshotError: If the state belongs to another scheduler.
+    """
+    try:
+        scheduler.load_state_dict(dict(state))
+        rates = scheduler.get_last_lr()
+        for group, rate in zip(scheduler.optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise SnapshotError(
+            f"the scheduler saved in the snapshot does not fit runner.scheduler "
+            f"({type(error).__name__}: {error}); write runner.load_scheduler_state_dict: false to "
+            f"take the schedule of the config"
+        ) from error

@@ -1,0 +1,109 @@
+"""Start a new run from the weights of another: what fits is taken, the rest is reported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from dlcore.engine.run_folder import LOGGER
+from dlcore.engine.snapshots import load_snapshot
+from dlcore.errors import SnapshotError
+from dlcore.interfaces import PoseTask
+
+
+@dataclass(frozen=True)
+class TransferReport:
+    """What became of each tensor of the new model, by state-dict key.
+
+    Attributes:
+        loaded: Taken from the snapshot.
+        reordered: Taken, with channels moved to where their keypoint is now.
+        initialised: Left as they were: the snapshot has none, or one of another shape or keypoint.
+        unused: Only in the snapshot.
+    """
+
+    loaded: tuple[str, ...]
+    reordered: tuple[str, ...]
+    initialised: tuple[str, ...]
+    unused: tuple[str, ...]
+
+
+def transfer_weights(model: nn.Module, path: Path, task: PoseTask) -> TransferReport:
+    """Load what fits from a snapshot, heads by the names of their keypoints.
+
+    Args:
+        model: Has `heads`; a head with a method `convert_keypoints(state, order)` can have the
+            channels of its weights reordered.
+        path: A snapshot of dlcore or DeepLabCut. DeepLabCut's name no keypoints: their heads are
+            taken when the shapes are equal.
+        task: The keypoints of the new run.
+
+    Raises:
+        SnapshotError: If the snapshot cannot be read, or nothing in it fits.
+    """
+    content = load_snapshot(path)
+    state: dict[str, Tensor] = dict(content["model"])
+    own = model.state_dict()
+    reordered = _reorder_heads(model, state, content.get("dlcore") or {}, task)
+    fitting = {
+        key: state[key] for key in own if key in state and state[key].shape == own[key].shape
+    }
+    if not fitting:
+        raise SnapshotError(f"nothing in {str(path)!r} fits this model: no name and shape is equal")
+    model.load_state_dict(fitting, strict=False)
+    report = TransferReport(
+        loaded=tuple(key for key in fitting if key not in reordered),
+        reordered=tuple(key for key in fitting if key in reordered),
+        initialised=tuple(key for key in own if key not in fitting),
+        unused=tuple(key for key in state if key not in fitting),
+    )
+    _log(report, path)
+    return report
+
+
+def _reorder_heads(
+    model: nn.Module, state: dict[str, Tensor], manifest: Mapping[str, object], task: PoseTask
+) -> set[str]:
+    """Reorder head weights in `state`; remove those whose keypoints the snapshot does not have."""
+    reordered: set[str] = set()
+    for head, names_key, names in (
+        ("bodypart", "keypoints", task.keypoints),
+        ("unique_bodypart", "unique_keypoints", task.unique_keypoints),
+    ):
+        former = manifest.get(names_key)
+        if not isinstance(former, Sequence) or list(former) == list(names):
+            continue
+        prefix = f"heads.{head}."
+        keys = [key for key in state if key.startswith(prefix)]
+        module = getattr(model, "heads", {})
+        convert = getattr(module[head], "convert_keypoints", None) if head in module else None
+        relative = {key.removeprefix(prefix): state.pop(key) for key in keys}
+        missing = [name for name in names if name not in former]
+        if missing or convert is None:
+            reason = f"the snapshot has no {', '.join(missing)}" if missing else "it cannot reorder"
+            LOGGER.info("init_from: head %r starts anew: %s", head, reason)
+            continue
+        order = [list(former).index(name) for name in names]
+        for key, value in convert(relative, order).items():
+            state[prefix + key] = value
+            reordered.add(prefix + key)
+    return reordered
+
+
+def _log(report: TransferReport, path: Path) -> None:
+    LOGGER.info(
+        "init_from %s: %d tensors loaded, %d reordered by keypoint, %d start anew, %d not used",
+        path,
+        len(report.loaded),
+        len(report.reordered),
+        len(report.initialised),
+        len(report.unused),
+    )
+    for what, keys in (("starts anew", report.initialised), ("not used", report.unused)):
+        for key in keys[:20]:
+            LOGGER.info("  %s: %s", what, key)
+        if len(keys) > 20:
+            LOGGER.info("  ... and %d more", len(keys) - 20)
