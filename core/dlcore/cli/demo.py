@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from dlcore.engine.inference import PredictedSplit
 
-NUM_TRAIN, NUM_TEST = 240, 60
+NUM_TRAIN, NUM_TEST, SIZE = 240, 60, 128
 
 EPILOG = """\b
 Examples:
@@ -58,7 +58,7 @@ def demo_command(output: Path, overwrite: bool, device: str | None) -> None:
 
     log_to_terminal()
     click.echo(f"drawing {NUM_TRAIN} training and {NUM_TEST} test images")
-    write_animals(output / "animals", num_train=NUM_TRAIN, num_test=NUM_TEST)
+    write_animals(output / "animals", num_train=NUM_TRAIN, num_test=NUM_TEST, size=SIZE)
     config_path = output / "pytorch_config.yaml"
     config_path.write_text(
         files("dlcore.cli").joinpath("demo.yaml").read_text(encoding="utf-8"), encoding="utf-8"

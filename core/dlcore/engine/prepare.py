@@ -31,7 +31,6 @@ from dlcore.errors import ConfigError
 from dlcore.interfaces import Batch, Logger, PoseTask, RunInfo, Runner
 from dlcore.plugin_host import PluginHost
 
-
 ALWAYS_ON = "CSVLogger"
 """The logger of every run, whatever the config says."""
 
