@@ -7,28 +7,10 @@ from inspect import Parameter
 
 from torch import nn
 
+from dlcore.config.components import SUPPLIED
 from dlcore.hookspecs import KINDS, singular
 from dlcore.interfaces import INTERFACES
 from dlcore.testing.assertions import expect
-
-SUPPLIED: dict[str, tuple[str, ...]] = {
-    "backbones": (),
-    "necks": ("features",),
-    "heads": ("features", "task"),
-    "predictors": ("task",),
-    "target_generators": ("task",),
-    "detectors": (),
-    "loggers": ("run",),
-    "schedulers": ("optimizer",),
-    "criteria": (),
-    "weight_initializers": (),
-    "transforms": ("task",),
-    "collates": (),
-    "datasets": ("context",),
-    "runners": ("model", "task", "autocast"),
-    "net_types": (),
-}
-"""What the engine passes to the constructor of each kind, by position."""
 
 
 def check_component(kind: str, cls: type) -> None:
@@ -72,7 +54,7 @@ def _check_signature(kind: str, cls: type) -> None:
         for p in parameters
         if p.kind in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
     ]
-    supplied = SUPPLIED[kind]
+    supplied = SUPPLIED.get(kind, ())
     expect(
         len(positional) == len(supplied),
         f"{name} takes ({', '.join(positional)}) by position; a {singular(kind)} is given "

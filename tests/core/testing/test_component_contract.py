@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dlcore.hookspecs import KINDS
-from dlcore.interfaces import INTERFACES, Criterion, Logger, Transform
+from dlcore.interfaces import Criterion, Logger, Transform
 from dlcore.testing import check_component
-from dlcore.testing.component_contract import SUPPLIED
 
 
 class Good(Transform):
@@ -105,7 +103,3 @@ def test_a_class_may_have_no_constructor():
 def test_an_unknown_kind_is_refused():
     with pytest.raises(AssertionError, match="there is no kind 'transform'"):
         check_component("transform", Good)
-
-
-def test_every_kind_says_what_the_engine_supplies():
-    assert set(SUPPLIED) == set(KINDS) == set(INTERFACES)
