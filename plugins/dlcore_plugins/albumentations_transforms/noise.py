@@ -45,9 +45,8 @@ class GaussianNoise(Transform):
             values = flat[start : start + _CHUNK]
             place = int(rng.integers(_POOL_SIZE - len(values), endpoint=True))
             noise = _pool()[place : place + len(values)]
-            noisy[start : start + _CHUNK] = cv2.addWeighted(
-                values, 1.0, noise, deviation, 0.0, dtype=cv2.CV_8U
-            )[:, 0]
+            blend = cv2.addWeighted(values, 1.0, noise, deviation, 0.0, dtype=cv2.CV_8U)
+            noisy[start : start + _CHUNK] = blend.reshape(-1)
         sample.image = noisy.reshape(sample.image.shape)
         return sample
 
