@@ -191,8 +191,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         line = f":{mark.line + 1}" if mark is not None else ""
         problem = getattr(error, "problem", None) or "damaged"
         raise DataError(f"{path}{line}: not valid YAML: {problem}") from error
-    except ValueError as error:  # control characters, cycles
-        raise DataError(f"{path}: not valid YAML: {error}") from error
+    except RecursionError as error:
+        raise DataError(f"{path}: not valid YAML: nested too deeply") from error
     if not isinstance(values, dict):
         raise DataError(f"{str(path)!r} is not a mapping of keys to values")
     return {key: None if _is_null(value) else value for key, value in values.items()}

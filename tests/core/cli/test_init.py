@@ -250,6 +250,35 @@ def test_a_source_that_nothing_reads_is_an_error(name, tmp_path, init):
     assert expected in err
 
 
+SECOND_READER = '''
+from dlcore import Component, hookimpl
+from dlcore_plugins.coco.dataset import COCOLoader
+
+
+class Reader(COCOLoader):
+    """Reads what another dataset reads too."""
+
+
+@hookimpl
+def register_datasets():
+    return [Component("Reader", "second_reader:Reader"), Component("Broken", "nowhere:Broken")]
+'''
+
+
+def test_a_source_that_two_plugins_read_is_an_error_and_a_broken_reader_is_told(tmp_path, init):
+    coco.write_dataset(tmp_path / "data")
+    path = tmp_path / "second_reader.py"
+    path.write_text(SECOND_READER, encoding="utf-8")
+
+    code, _, err = init(tmp_path / "data", "--output", tmp_path / "run", "--plugin", path)
+    sys.modules.pop("second_reader", None)
+
+    assert code == 1
+    assert "several plugins can read" in err
+    assert "COCOLoader, Reader" in err
+    assert "warning: component 'Broken' is registered, but importing nowhere:Broken failed" in err
+
+
 def test_a_shuffle_of_coco_data_is_an_error(tmp_path, init):
     coco.write_dataset(tmp_path / "data")
 

@@ -20,6 +20,7 @@ from dlcore.interfaces.symmetry import symmetries_from_names
         ("L", "R"),
         ("pawLF", "pawRF"),
         ("pawFL", "pawFR"),
+        ("leftLeft", "rightRight"),
     ],
 )
 def test_names_that_differ_in_the_side_only_pair(left, right):

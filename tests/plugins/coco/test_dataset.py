@@ -8,6 +8,8 @@ import pytest
 
 from dlcore import DataError
 from dlcore.interfaces import DatasetContext, PoseDataset
+from dlcore.testing import check_dataset, fake_task
+from dlcore.testing.fake_dataset import write_dataset as write_fake_dataset
 from dlcore_plugins.coco.dataset import COCOLoader
 from tests.plugins.coco.files import NAMES, SIZE, content, person, write_dataset, write_json
 
@@ -42,6 +44,15 @@ def test_records_say_what_the_file_says(tmp_path):
     assert first.unique_keypoints.shape == (0, 3)
     assert second.image.name == "img2.png"
     assert len(dataset.records("test")) == 1
+
+
+def test_the_contract_of_datasets_is_kept(tmp_path):
+    task = fake_task(num_individuals=3)
+    dataset = load(write_fake_dataset(tmp_path, task=task))
+
+    check_dataset(dataset)
+    assert dataset.task.keypoints == task.keypoints
+    assert dataset.task.num_individuals == 3
 
 
 def test_labels_may_lie_in_annotations_and_images_in_the_root(tmp_path):

@@ -13,6 +13,7 @@ import pytest
 from dlcore import DataError
 from dlcore.data.samples import boxes_from_keypoints
 from dlcore.interfaces import DatasetContext, PoseDataset
+from dlcore.testing import check_dataset
 from dlcore_plugins.deeplabcut.dataset import DLCLoader
 from tests.plugins.deeplabcut.projects import (
     BODYPARTS,
@@ -63,6 +64,15 @@ def test_a_config_in_a_project_finds_its_images_in_the_order_of_the_shuffle(tmp_
             np.testing.assert_allclose(record.keypoints, expected[None], rtol=1e-6)
             assert record.individual_ids.tolist() == [0]
             assert record.unique_keypoints.shape == (0, 3)
+
+
+def test_the_contract_of_datasets_is_kept(tmp_path):
+    frame = label_frame(("m1", "m2"), ("lamp",))
+    frame.loc[frame.index[4], [c for c in frame.columns if c[1] != "m2"]] = np.nan
+    config = multi_config(["m1", "m2"], ["lamp"])
+
+    check_dataset(in_place(write_project(tmp_path / "single")))
+    check_dataset(in_place(write_project(tmp_path / "multi", frame, **config)))
 
 
 def test_the_shuffle_and_fraction_of_the_folder_count(tmp_path):

@@ -5,6 +5,7 @@ import yaml
 
 from dlcore import DlcoreError
 from dlcore.interfaces import PoseTask
+from dlcore.testing import check_net_type
 from dlcore_plugins.deeplabcut.net_types import ResNet50, ResNet101
 
 NET_TYPES = {"resnet_50": ResNet50, "resnet_101": ResNet101}
@@ -41,6 +42,11 @@ def test_unique_bodyparts_get_the_references_head(shared):
     config = ResNet50().config(PoseTask(("a",), ("lamp", "door")))
 
     assert config["model"]["heads"]["unique_bodypart"] == reference["unique_bodypart"]
+
+
+@pytest.mark.parametrize("name", NET_TYPES)
+def test_net_types_keep_the_contract(name):
+    check_net_type(NET_TYPES[name](), TASK)
 
 
 @pytest.mark.parametrize("name", NET_TYPES)

@@ -70,6 +70,7 @@ def test_names_that_look_like_numbers_or_booleans_stay_names(tmp_path):
             "TrainingFraction",
         ),
         ("\0", "not valid YAML"),
+        ("[" * 5000, "not valid YAML"),
     ],
 )
 def test_a_damaged_config_is_named(text, message, tmp_path):
@@ -94,6 +95,8 @@ def test_other_folders_and_files_are_no_projects(tmp_path):
     assert not is_project(tmp_path)
     assert not is_project(tmp_path / "notes.txt")
     assert not is_project(tmp_path / "nothing")
+    (tmp_path / "damaged.yaml").write_text("Task: [a", encoding="utf-8")
+    assert not is_project(tmp_path / "damaged.yaml")
     write_config(tmp_path)
     assert is_project(tmp_path)
     assert is_project(tmp_path / "config.yaml")

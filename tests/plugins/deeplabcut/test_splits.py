@@ -37,7 +37,9 @@ def test_rows_of_another_table_are_an_error(row, tmp_path):
         read_split(path, 4)
 
 
-@pytest.mark.parametrize("content", [(), ([], ["a"], [1], 0.5), ([], [0.5], [1], 0.5)])
+@pytest.mark.parametrize(
+    "content", [(), ([], ["a"], [1], 0.5), ([], [0.5], [1], 0.5), ([], [[1], [1, 2]], [], 0)]
+)
 def test_a_pickle_of_something_else_is_named(content, tmp_path):
     path = write(tmp_path / "s.pickle", *content)
 
