@@ -111,12 +111,20 @@ class ComponentChecker:
         self._optional("detectors", detector.get("model"), "detector.model")
         self._sections(detector, "detector")
 
-    def component(self, kind: str, block: Any, key: str) -> None:
-        """Check one block and those nested in its options."""
-        entry = self._entry(kind, block, key)
-        spec = self._spec(entry, f"{key}.type") if entry is not None else None
+    def component(self, kind: str, block: Any, key: str, type_key: str | None = None) -> None:
+        """Check one block and those nested in its options.
+
+        Args:
+            kind: Kind of component that belongs there.
+            block: The block, or whatever stands in its place.
+            key: Its dotted key.
+            type_key: Dotted key of its type, where that is not `type` in the block.
+        """
+        type_key = type_key or f"{key}.type"
+        entry = self._entry(kind, block, key, type_key)
+        spec = self._spec(entry, type_key) if entry is not None else None
         if spec is not None:
-            self._options(spec, own_options(kind, block, spec), key)
+            self._options(spec, own_options(kind, block, spec), key, RESERVED.get(kind, ()))
 
     def _complain(self, key: str, message: str) -> None:
         self.problems.append(Problem(key, message))
@@ -133,11 +141,11 @@ class ComponentChecker:
         runner = _map(values.get("runner"))
         place = keys.join(key, "runner")
         if isinstance(runner.get("type"), str):
-            self._entry("runners", runner, place)
+            self._entry("runners", runner, place, f"{place}.type")
         self._optimizer(runner.get("optimizer"), f"{place}.optimizer")
         self._scheduler(runner.get("scheduler"), f"{place}.scheduler")
 
-    def _entry(self, kind: str, block: Any, key: str) -> Entry | None:
+    def _entry(self, kind: str, block: Any, key: str, type_key: str) -> Entry | None:
         if not isinstance(block, Mapping):
             self._complain(key, f"must be a map, not {problems.shown(block)}")
             return None
@@ -145,12 +153,12 @@ class ComponentChecker:
         if "type" not in block:
             self._complain(key, "missing key 'type'")
         elif not isinstance(name, str):
-            self._complain(f"{key}.type", f"must be a name, not {problems.shown(name)}")
+            self._complain(type_key, f"must be a name, not {problems.shown(name)}")
         else:
             try:
                 return self._host.find(kind, name)
             except ComponentError as error:
-                self._complain(f"{key}.type", str(error))
+                self._complain(type_key, str(error))
         return None
 
     def _spec(self, entry: Entry, key: str) -> OptionsSpec | None:
@@ -160,13 +168,15 @@ class ComponentChecker:
             self._complain(key, str(error))
             return None
 
-    def _options(self, spec: OptionsSpec, values: Mapping[str, Any], key: str) -> None:
+    def _options(
+        self, spec: OptionsSpec, values: Mapping[str, Any], key: str, others: Iterable[str] = ()
+    ) -> None:
         try:
             resolved = resolve(values, self._names, key)
         except ConfigError as error:
             self.problems += error.problems
             return
-        self.problems += spec.validate(resolved, key)[1]
+        self.problems += spec.validate(resolved, key, others)[1]
         for nested in spec.nested(values, key):
             self.component(nested.kind, nested.value, nested.key)
 
@@ -178,22 +188,21 @@ class ComponentChecker:
             self._part(block, name, key, functools.partial(self.component, kind))
         self._part(block, "criterion", key, self._criteria)
         initializer = block.get("weight_init")
+        place = f"{key}.weight_init"
         if isinstance(initializer, str | Mapping):
-            self.component(
-                "weight_initializers",
-                initializer_block(self._host, initializer),
-                f"{key}.weight_init",
-            )
+            named = initializer_block(self._host, initializer)
+            type_key = place if isinstance(initializer, str) else None
+            self.component("weight_initializers", named, place, type_key)
         elif initializer:
-            message = f"must be a name or a map, not {problems.shown(initializer)}"
-            self._complain(f"{key}.weight_init", message)
+            self._complain(place, f"must be a name or a map, not {problems.shown(initializer)}")
 
     def _part(
         self, block: Mapping[str, Any], name: str, key: str, check: Callable[[Any, str], None]
     ) -> None:
-        if block.get(name) is None:
+        misspelt = keys.nearest(name, [n for n in block if n not in RESERVED["heads"]])
+        if block.get(name) is None and misspelt is None:
             self._complain(key, f"missing key {name!r}; every head needs one")
-        else:
+        elif block.get(name) is not None:
             check(block[name], f"{key}.{name}")
 
     def _criteria(self, block: Any, key: str) -> None:

@@ -6,7 +6,7 @@ import ast
 import functools
 import inspect
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -95,7 +95,9 @@ class OptionsSpec:
         """The option that a bare value sets, as in `gaussian_noise: 12.75`."""
         return next(iter(self.options), None)
 
-    def validate(self, values: Mapping[str, Any], key: str) -> tuple[dict[str, Any], list[Problem]]:
+    def validate(
+        self, values: Mapping[str, Any], key: str, others: Iterable[str] = ()
+    ) -> tuple[dict[str, Any], list[Problem]]:
         """Check and coerce options.
 
         Null counts as missing, except where the option's annotation allows None.
@@ -103,12 +105,14 @@ class OptionsSpec:
         Args:
             values: Options as in YAML, without `type`.
             key: Dotted key of the block, for the problems.
+            others: Further keys that may stand in the block, to suggest them.
 
         Returns:
             The options to construct the component with (those that are given), and what is wrong.
         """
         checked: dict[str, Any] = {}
         found: list[Problem] = []
+        known = [*self.options, *others]
         for name, value in values.items():
             place = keys.join(key, name)
             option = self.options.get(name)
@@ -116,7 +120,7 @@ class OptionsSpec:
                 if self.is_open:
                     checked[name] = value
                 else:
-                    found.append(Problem(place, keys.unknown_key(name, self.options)))
+                    found.append(Problem(place, keys.unknown_key(name, known)))
                 continue
             if value is None and not option.allows_null:
                 if option.required:
@@ -125,9 +129,9 @@ class OptionsSpec:
             try:
                 checked[name] = option.adapter.validate_python(value)
             except ValidationError as error:
-                known = functools.partial(known_keys, option.annotation)
-                found += problems.from_validation(error, value, place, known)
-        meant = {keys.nearest(name, self.options) for name in values if name not in self.options}
+                inside = functools.partial(known_keys, option.annotation)
+                found += problems.from_validation(error, value, place, inside)
+        meant = {keys.nearest(name, known) for name in values if name not in self.options}
         for name, option in self.options.items():
             if option.required and name not in values and name not in meant:
                 found.append(Problem(key, f"missing key {name!r}"))

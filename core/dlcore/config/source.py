@@ -38,12 +38,26 @@ class ModuleSource:
         classes: Classes it defines.
         imports: Names it imports, also those for type checkers only.
         values: Expressions that it assigns to names.
+        stars: Modules of which it imports everything.
     """
 
     name: str
     classes: dict[str, ast.ClassDef] = field(default_factory=dict)
     imports: dict[str, Imported] = field(default_factory=dict)
     values: dict[str, ast.expr] = field(default_factory=dict)
+    stars: list[str] = field(default_factory=list)
+
+    def defines(self, name: str) -> bool:
+        """Whether a name stands for something here."""
+        return name in self.classes or name in self.imports or name in self.values
+
+    def star_of(self, name: str) -> Imported | None:
+        """The place of a name that comes with `from module import *`."""
+        for star in self.stars:
+            source = read_module(star)
+            if source is not None and source.defines(name):
+                return Imported(star, name)
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +99,8 @@ def find_class(module_name: str, name: str) -> ClassSource | None:
             module_name, name = module.imports[name].module, module.imports[name].name
         elif isinstance(value := module.values.get(name), ast.Name):
             name = value.id
+        elif (place := module.star_of(name)) is not None:
+            module_name, name = place.module, place.name
         else:
             return None
     return None
@@ -101,7 +117,7 @@ def origin(expression: ast.expr, module: ModuleSource) -> Imported | None:
         name = expression.id
         if name in module.classes or name in module.values:
             return Imported(module.name, name)
-        return module.imports.get(name)
+        return module.imports.get(name) or module.star_of(name)
     if isinstance(expression, ast.Attribute):
         holder = origin(expression.value, module)
         if holder is None:
@@ -159,7 +175,10 @@ def _collect(body: list[ast.stmt], module: ModuleSource, package: str) -> None:
         elif isinstance(statement, ast.ImportFrom):
             source = _absolute(statement, package)
             for alias in statement.names:
-                module.imports[alias.asname or alias.name] = Imported(source, alias.name)
+                if alias.name == "*":
+                    module.stars.append(source)
+                else:
+                    module.imports[alias.asname or alias.name] = Imported(source, alias.name)
         elif isinstance(statement, ast.Assign):
             for target in statement.targets:
                 if isinstance(target, ast.Name):

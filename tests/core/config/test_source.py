@@ -18,6 +18,7 @@ def test_neither_a_module_nor_its_package_is_imported(make_package):
     "entrance",
     [
         "from PACKAGE.inner import Real as Shown",
+        "from PACKAGE.inner import *\nShown = Real",
         "from .inner import Real as Shown",
         "from . import inner\nfrom PACKAGE.inner import Real\nShown = Real",
         "try:\n    from PACKAGE.inner import Real as Shown\nexcept ImportError:\n    Shown = None",
