@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import pytest
 
+from dlcore.config.options import read_options
 from dlcore.data.chain import TransformChain
 from dlcore.data.samples import finish_sample
 from dlcore.interfaces.geometry import transform_points
@@ -68,6 +69,13 @@ def test_every_key_has_options_here_and_its_place_in_the_chain():
     orders = [make(key, **options).order for key, options in OPTIONS.items()]
     assert orders == sorted(orders)
     assert len(set(orders)) == len(orders)
+
+
+@pytest.mark.parametrize(
+    ("key", "option"), [("hflip", "p"), ("longest_max_size", "size"), ("gaussian_noise", "sigma")]
+)
+def test_a_bare_number_sets_the_option_that_it_means(key, option):
+    assert read_options(COMPONENTS[key]).first == option
 
 
 @pytest.mark.parametrize(("key", "options"), OPTIONS.items(), ids=OPTIONS.keys())
@@ -187,8 +195,8 @@ def test_points_follow_the_pixels_through_the_whole_chain():
 
 def test_individuals_keep_their_order():
     sample = dotted_sample()
-    sample.keypoints = np.concatenate([sample.keypoints, sample.keypoints + (5, 0, 0)])
-    sample.keypoints = sample.keypoints.astype(np.float32)
+    sample.keypoints = np.repeat(sample.keypoints, 2, axis=0)
+    sample.keypoints[1, :, 0] += 5
     sample.boxes = np.repeat(sample.boxes, 2, axis=0)
     still = {key: options for key, options in OPTIONS.items() if key != "covering"}
     del still["elastic_transform"]
