@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Literal
 
 import torch
@@ -13,10 +15,18 @@ from dlcore.data.cache import ImageCache
 from dlcore.data.chain import TransformChain
 from dlcore.data.seeding import order_generator
 from dlcore.data.source import BatchKey, BatchSource, WorkerFailure
-from dlcore.data.workers import choose_workers, start_method, start_worker, worker_error
+from dlcore.data.workers import (
+    choose_workers,
+    has_accelerator,
+    start_method,
+    start_worker,
+    worker_error,
+)
 from dlcore.errors import DataError
 from dlcore.interfaces.collate import Collate
 from dlcore.interfaces.types import Batch, PoseTask, Record
+
+_BATCHES_AHEAD = 2
 
 
 class BatchLoader:
@@ -39,7 +49,8 @@ class BatchLoader:
         batch_size: Images per batch; the last batch of an epoch may have fewer.
         shuffle: Draw a new order for each epoch.
         seed: Of the run.
-        workers: Processes beside this one; "auto" chooses from the cores (`choose_workers`).
+        workers: Processes beside this one; "auto" chooses from the cores (`choose_workers`). With 0
+            batches are made when they are asked for, or, beside a GPU, ahead by a thread.
         pin_memory: Put batches into page-locked memory, if there is a GPU.
         cache: Of decoded images; None to decode each time.
         collate: Brings the images of a batch to one size.
@@ -99,11 +110,10 @@ class BatchLoader:
             DataError: If an image or a label is bad, or a worker has died.
         """
         self._turn += 1
-        turn = self._turn
-        for key in self._keys(n)[start_batch:]:
-            if turn != self._turn:
-                raise RuntimeError("another epoch of this loader has begun meanwhile")
-            yield from self._load(key)
+        keys = self._while_current(self._keys(n)[start_batch:], self._turn)
+        ahead = self.workers == 0 and has_accelerator()
+        for batches in _load_ahead(self._load, keys) if ahead else map(self._load, keys):
+            yield from batches
 
     def close(self) -> None:
         """Stop the workers. The loader can be used again; they start anew."""
@@ -111,6 +121,12 @@ class BatchLoader:
         if self._stream is not None:
             self._stream.close()
             self._stream = None
+
+    def _while_current(self, keys: list[BatchKey], turn: int) -> Iterator[BatchKey]:
+        for key in keys:
+            if turn != self._turn:
+                raise RuntimeError("another epoch of this loader has begun meanwhile")
+            yield key
 
     def _load(self, key: BatchKey) -> list[Batch]:
         if self.workers == 0:
@@ -144,6 +160,20 @@ class BatchLoader:
             BatchKey(epoch, number, tuple(order[start : start + self._batch_size]))
             for number, start in enumerate(starts)
         ]
+
+
+def _load_ahead(
+    load: Callable[[BatchKey], list[Batch]], keys: Iterator[BatchKey]
+) -> Iterator[list[Batch]]:
+    """What `load` makes of the keys, two batches ahead of whoever takes them."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        pending: deque[Future[list[Batch]]] = deque()
+        for key in keys:
+            pending.append(thread.submit(load, key))
+            if len(pending) > _BATCHES_AHEAD:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
 
 
 KeysOf = Callable[[int], list[BatchKey]]

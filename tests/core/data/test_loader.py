@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,33 @@ def test_batches_do_not_depend_on_workers_or_cache(load, records, workers):
     for epoch in (1, 2):
         assert_equal(alone.epoch(epoch), helped.epoch(epoch))
     assert helped.workers == workers
+
+
+def test_beside_a_gpu_a_thread_makes_the_same_batches_ahead(load, monkeypatch):
+    alone = list(load([Brightness()], batch_size=2).epoch(1))
+    monkeypatch.setattr(loader_module, "has_accelerator", lambda: True)
+    made = []
+
+    class Counting(Brightness):
+        def __call__(self, sample, rng):
+            made.append(threading.current_thread())
+            return super().__call__(sample, rng)
+
+    epoch = load([Counting()], batch_size=2).epoch(1)
+    assert_equal([next(epoch)], alone[:1])
+    epoch.close()
+
+    assert 4 <= len(made) <= 6
+    assert threading.main_thread() not in made
+    assert_equal(load([Brightness()], batch_size=2).epoch(1), alone)
+
+
+def test_errors_of_that_thread_are_raised_where_batches_are_taken(load, records, monkeypatch):
+    monkeypatch.setattr(loader_module, "has_accelerator", lambda: True)
+    records[7].image.write_bytes(b"")
+
+    with pytest.raises(DataError, match="img007"):
+        list(load(shuffle=False).epoch(1))
 
 
 def test_an_epoch_holds_every_image_once(load):
