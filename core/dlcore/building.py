@@ -10,13 +10,26 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from dlcore.config import keys
-from dlcore.config.components import SUPPLIED, own_options, transform_options
 from dlcore.config.options import OptionsSpec, read_options
+from dlcore.config.places import own_options, transform_options
 from dlcore.errors import ComponentError, ConfigError, DlcoreError, Problem
 from dlcore.hookspecs import singular
 from dlcore.interfaces import INTERFACES, PoseTask, Transform
 from dlcore.plugin_host import PluginHost
 from dlcore.registry import Entry
+
+SUPPLIED: dict[str, tuple[str, ...]] = {
+    "necks": ("features",),
+    "heads": ("features", "task"),
+    "predictors": ("task",),
+    "target_generators": ("task",),
+    "loggers": ("run",),
+    "schedulers": ("optimizer",),
+    "transforms": ("task",),
+    "datasets": ("context",),
+    "runners": ("model", "task", "autocast"),
+}
+"""What the engine hands to the constructors of each kind, by position."""
 
 
 def build(
