@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dlcore import hookspecs
-from dlcore.config.components import SUPPLIED
+from dlcore.building import SUPPLIED
 from dlcore.hookspecs import KINDS, hook_name
 from dlcore.interfaces import INTERFACES
 from dlcore.testing import contracts

@@ -174,7 +174,17 @@ def pose_runner(cls: type, _: Path) -> None:
 DOUBLING = {"kernel_size": [3], "strides": [2]}
 
 CHECKS: dict[str, dict[str, list[Check]]] = {
-    "backbones": {},
+    "backbones": {
+        "ResNet": [
+            backbone(model_name="resnet18"),
+            backbone(model_name="resnet18", output_stride=16, freeze_bn_stats=False),
+        ],
+        "TimmBackbone": [
+            backbone(model_name="mobilenetv3_small_050"),
+            backbone(model_name="mobilenetv3_small_050", out_indices=[1, 2, 3]),
+            backbone(model_name="test_vit", out_indices=[1]),
+        ],
+    },
     "heads": {
         "HeatmapHead": [
             head(heatmap_config={**DOUBLING, "channels": [8, 3]}),

@@ -7,7 +7,7 @@ from inspect import Parameter
 
 from torch import nn
 
-from dlcore.config.components import SUPPLIED
+from dlcore.building import SUPPLIED
 from dlcore.hookspecs import KINDS, singular
 from dlcore.interfaces import INTERFACES
 from dlcore.testing.assertions import expect
