@@ -133,7 +133,8 @@ class BatchLoader:
             batches = self._source.load(key)
             return [batch.pin_memory() for batch in batches] if self._pin_memory else batches
         if self._stream is None:
-            self._stream = _WorkerStream(self._source, self.workers, self._pin_memory, self._keys)
+            coming = _KeysFrom(self._keys, endless=self._shuffle)
+            self._stream = _WorkerStream(self._source, coming, self.workers, self._pin_memory)
         try:
             answer = self._stream.take(key)
         except RuntimeError as error:
@@ -176,29 +177,47 @@ def _load_ahead(
             yield pending.popleft().result()
 
 
-KeysOf = Callable[[int], list[BatchKey]]
+class _KeysFrom(Sampler[BatchKey]):
+    """Keys from a place in an epoch on.
+
+    Args:
+        keys_of: The keys of an epoch.
+        endless: Go on with the epochs that follow.
+    """
+
+    def __init__(self, keys_of: Callable[[int], list[BatchKey]], *, endless: bool) -> None:
+        self._keys_of = keys_of
+        self._endless = endless
+        self.start = (0, 0)
+
+    def __iter__(self) -> Iterator[BatchKey]:
+        epoch, number = self.start
+        yield from self._keys_of(epoch)[number:]
+        while self._endless:
+            epoch += 1
+            yield from self._keys_of(epoch)
 
 
 class _WorkerStream:
-    """Batches from workers, one epoch after the other without a pause between.
+    """Batches from workers, without a pause as long as the keys come in the expected order.
 
     Args:
         source: Goes to every worker.
+        keys: What workers prepare unasked.
         workers: At least 1.
         pin_memory: As for `DataLoader`.
-        keys_of: The keys of an epoch.
     """
 
     def __init__(
-        self, source: BatchSource, workers: int, pin_memory: bool, keys_of: KeysOf
+        self, source: BatchSource, keys: _KeysFrom, workers: int, pin_memory: bool
     ) -> None:
-        self._sampler = _KeysFrom(keys_of)
+        self._keys = keys
         with warnings.catch_warnings():
             # It is the user who says how many workers there are.
             warnings.filterwarnings("ignore", message="This DataLoader will create")
             self._loader = DataLoader(
                 source,
-                sampler=self._sampler,
+                sampler=keys,
                 batch_size=None,
                 num_workers=workers,
                 persistent_workers=True,
@@ -215,14 +234,14 @@ class _WorkerStream:
     def take(self, key: BatchKey) -> list[Batch] | WorkerFailure:
         """What a worker made of the key; cheap if the key is the next one in line."""
         if self._batches is None or key != self._expected:
-            self._sampler.start = (key.epoch, key.number)
-            self._coming = iter(self._sampler)
+            self._keys.start = (key.epoch, key.number)
+            self._coming = iter(self._keys)
             next(self._coming)
             with warnings.catch_warnings():
                 # Forking beside torch's idle threads is safe: workers use one thread and no GPU.
                 warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*fork")
                 self._batches = iter(self._loader)
-        self._expected = next(self._coming)
+        self._expected = next(self._coming, None)
         answer: list[Batch] | WorkerFailure = next(self._batches)
         return answer
 
@@ -230,20 +249,6 @@ class _WorkerStream:
         """Stop the workers and wait for them."""
         self._batches = None
         del self._loader
-
-
-class _KeysFrom(Sampler[BatchKey]):
-    """Keys from a place in an epoch on, through all epochs that follow."""
-
-    def __init__(self, keys_of: KeysOf) -> None:
-        self._keys_of = keys_of
-        self.start = (0, 0)
-
-    def __iter__(self) -> Iterator[BatchKey]:
-        epoch, number = self.start
-        while True:
-            yield from self._keys_of(epoch)[number:]
-            epoch, number = epoch + 1, 0
 
 
 def _as_it_is(answer: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -286,6 +287,27 @@ def test_spawned_workers_make_the_same_batches_from_caches_of_their_own(load, re
 
     assert_equal(load(workers=1, cache=cache).epoch(1), alone)
     assert cache.filled == 0
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_only_shuffled_epochs_are_begun_unasked(load, records, tmp_path, shuffle):
+    log = tmp_path / "drawn.txt"
+    log.touch()
+
+    class Writing(Brightness):
+        def __call__(self, sample, rng):
+            with log.open("a") as file:
+                file.write("x")
+            return super().__call__(sample, rng)
+
+    loader = load([Writing()], workers=1, shuffle=shuffle)
+    list(loader.epoch(1))
+    deadline = time.monotonic() + 5
+    while len(log.read_text()) == len(records) and time.monotonic() < deadline and shuffle:
+        time.sleep(0.02)
+
+    assert (len(log.read_text()) > len(records)) == shuffle
+    assert_equal(loader.epoch(2), load([Brightness()], shuffle=shuffle).epoch(2))
 
 
 def test_no_records_make_no_batches(load):
