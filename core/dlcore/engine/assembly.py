@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dlcore.building import build
+from dlcore.config.components import initializer_block
 from dlcore.config.placeholders import resolve
 from dlcore.config.schema import RunConfig
 from dlcore.errors import ConfigError, Problem
@@ -123,9 +124,4 @@ def _build_loss(host: PluginHost, block: Mapping[str, Any], key: str) -> Loss:
 
 
 def _initialize(host: PluginHost, value: str | Mapping[str, Any], head: Head, key: str) -> None:
-    block = {"type": value} if isinstance(value, str) else dict(value)
-    wanted = str(block["type"]).replace("_", "").lower()
-    for entry in host.registries["weight_initializers"]:
-        if entry.name.lower() == wanted:  # DeepLabCut writes `normal` for `Normal`
-            block["type"] = entry.qualified_name
-    build(host, "weight_initializers", block, key=key)(head)
+    build(host, "weight_initializers", initializer_block(host, value), key=key)(head)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import platform
-import time
-import uuid
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-import dlcore
 from dlcore.building import build
 from dlcore.config.loading import LoadedConfig
 from dlcore.data.device import to_device
 from dlcore.engine.assembly import build_model
 from dlcore.engine.dry_run import timer, try_step, untouched
+from dlcore.engine.manifest import make_manifest, with_full_names
 from dlcore.engine.optim import build_optimizer, build_scheduler
 from dlcore.engine.pose_runner import PoseTrainingRunner
 from dlcore.engine.precision import Precision, choose_precision
@@ -28,7 +25,7 @@ from dlcore.engine.snapshots import Content, SnapshotManager, load_weights
 from dlcore.engine.trainer import Schedule, Trainer
 from dlcore.engine.transfer import transfer_weights
 from dlcore.errors import ConfigError
-from dlcore.interfaces import Batch, Logger, PoseTask, RunInfo, Runner
+from dlcore.interfaces import Batch, Logger, RunInfo, Runner
 from dlcore.plugin_host import PluginHost
 
 ALWAYS_ON = "CSVLogger"
@@ -99,7 +96,9 @@ def prepare(
         ascending=config.runner.key_metric_asc,
         best=_best_so_far(content),
     )
-    manifest = _manifest(loaded, host, data.task, precision, content)
+    manifest = make_manifest(
+        config, host, data.task, precision, (content or {}).get("dlcore") or {}
+    )
     trainer = Trainer(
         runner,
         data,
@@ -126,7 +125,9 @@ def prepare(
     trainer.loggers = _loggers(loaded, host, folder, trainer.progress.epoch)
     for logger in list(trainer.loggers):
         trainer.tell(logger, lambda logger=logger: logger.log_config(manifest["config"]))  # type: ignore[misc]
-    folder.write_yaml(RESOLVED_CONFIG, manifest["config"], "The configuration of this run, whole.")
+    folder.write_yaml(
+        RESOLVED_CONFIG, with_full_names(manifest["config"], host), "The configuration, whole."
+    )
     folder.write_json(MANIFEST, {k: v for k, v in manifest.items() if k != "config"})
     _announce(model, device, precision, config.train_settings.epochs)
     return trainer
@@ -193,32 +194,6 @@ def _loggers(loaded: LoadedConfig, host: PluginHost, folder: RunFolder, epoch: i
         else:
             LOGGER.warning("no plugin offers %s: there will be no table of losses", ALWAYS_ON)
     return [build(host, "loggers", block, run, key="logger") for block in blocks]
-
-
-def _manifest(
-    loaded: LoadedConfig,
-    host: PluginHost,
-    task: PoseTask,
-    precision: Precision,
-    content: Content | None,
-) -> Content:
-    former = (content or {}).get("dlcore", {})
-    return {
-        "version": dlcore.__version__,
-        "run_id": former.get("run_id") or uuid.uuid4().hex,
-        "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "python": platform.python_version(),
-        "torch": str(torch.__version__),
-        "precision": precision.name,
-        "plugins": {
-            name: {"distribution": info.distribution, "version": info.version}
-            for name, info in host.plugins.items()
-        },
-        "keypoints": list(task.keypoints),
-        "unique_keypoints": list(task.unique_keypoints),
-        "individuals": list(task.individuals),
-        "config": loaded.config.model_dump(mode="json"),
-    }
 
 
 def _announce(model: nn.Module, device: torch.device, precision: Precision, epochs: int) -> None:

@@ -95,6 +95,10 @@ def _train_in(
                 f"--set train_settings.epochs={epoch + 50}"
             )
         LOGGER.info("resuming from %s: %d epochs and %d steps are done", source, epoch, step)
+    if config.method != "bu":
+        raise loaded.problem(
+            "method", f"{config.method!r} cannot be trained yet, only bottom-up models ('bu')"
+        )
     device = resolve_device(request.device or config.device, config.runner.gpus)
     torch.manual_seed(config.train_settings.seed)
     pin_memory = device.type == "cuda"
