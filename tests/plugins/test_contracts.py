@@ -176,8 +176,7 @@ DOUBLING = {"kernel_size": [3], "strides": [2]}
 CHECKS: dict[str, dict[str, list[Check]]] = {
     "backbones": {
         "ResNet": [
-            backbone(model_name="resnet18"),
-            backbone(model_name="resnet18", output_stride=16, freeze_bn_stats=False),
+            backbone(model_name="resnet10t", output_stride=16),
         ],
         "TimmBackbone": [
             backbone(model_name="mobilenetv3_small_050"),
