@@ -38,7 +38,7 @@ class Provenance:
 
     Attributes:
         source: The file, a `--set`, the net type, or the default.
-        line: Line in the file, from 1.
+        line: Line of the key in the file, from 1; also where null there means the default.
     """
 
     source: Source
@@ -125,8 +125,7 @@ class _Loading:
         if self._problems or config is None:
             raise ConfigError(_located(self._problems, self._provenance), self._path)
         self._announce(config)
-        for key, _ in keys.walk(config.model_dump()):
-            self._provenance.setdefault(key, Provenance("default"))
+        self._note_defaults(config, values)
         return LoadedConfig(self._path, config, self._values, self._provenance, self._notices)
 
     def _override(self, override: str) -> None:
@@ -195,6 +194,14 @@ class _Loading:
                 if isinstance(metadata.get(key), list) and metadata[key]:
                     found[name] = len(metadata[key])
         return found
+
+    def _note_defaults(self, config: RunConfig, values: dict[str, Any]) -> None:
+        nulls = {key for key, value in keys.walk(values) if value is None}
+        for key, value in keys.walk(config.model_dump()):
+            if key in nulls and value is not None:
+                self._provenance[key] = Provenance("default", self._provenance[key].line)
+            else:
+                self._provenance.setdefault(key, Provenance("default"))
 
     def _announce(self, config: RunConfig) -> None:
         for key, why in compatibility.notices_of(config):
