@@ -1,5 +1,6 @@
 """A small run on drawn animals, for the tests of whole runs."""
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,7 @@ def small_config(root: Path) -> dict:
                 "pretrained": False,
                 "out_indices": [2],
             },
-            "heads": {"bodypart": HEAD},
+            "heads": {"bodypart": copy.deepcopy(HEAD)},
         },
         "runner": {
             "precision": "fp32",

@@ -31,7 +31,7 @@ Examples:
 @click.command("demo", epilog=EPILOG)
 @click.option(
     "--output",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=click.Path(path_type=Path),
     default=Path("dlcore-demo"),
     show_default=True,
     help="Folder for images, run and picture.",

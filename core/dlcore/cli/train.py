@@ -25,7 +25,7 @@ Examples:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--output",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=click.Path(path_type=Path),
     help="Folder for the run. Default: the folder of FILE.",
 )
 @set_option
@@ -38,7 +38,7 @@ Examples:
 )
 @click.option(
     "--init-from",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path),
     metavar="SNAPSHOT",
     help="Start a new run from the weights of SNAPSHOT; heads are matched by keypoint name.",
 )
