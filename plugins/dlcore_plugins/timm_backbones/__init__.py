@@ -1,0 +1,1 @@
+"""Backbones from the library timm: ResNets as DeepLabCut uses them, and any other model."""
