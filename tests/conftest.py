@@ -76,7 +76,7 @@ def make_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ca
             del sys.modules[module]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def host_of() -> Callable[..., PluginHost]:
     """Makes a host with one plugin named "fake" that offers components by kind."""
 

@@ -111,6 +111,10 @@ def strict(annotation: Any, *, beside_text: bool = False) -> Any:
     if base is None or base is Literal:
         return annotation
     if base is Annotated:
+        if arguments[0] in (int, float):
+            inner = strict(arguments[0], beside_text=beside_text)
+            first, *last = typing.get_args(inner)[1:]  # strictness, coercion
+            return _annotate(arguments[0], (first, *arguments[1:], *last))
         inner = strict(arguments[0], beside_text=beside_text)
         return _annotate(inner, arguments[1:])
     if base in (typing.Union, types.UnionType):

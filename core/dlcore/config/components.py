@@ -133,7 +133,8 @@ class ComponentChecker:
         self, spec: OptionsSpec, values: Mapping[str, Any], key: str, others: Iterable[str] = ()
     ) -> None:
         try:
-            resolved = resolve(values, self._names, key)
+            in_model = key.startswith("model.")
+            resolved = resolve(values, self._names, key) if in_model else values
         except ConfigError as error:
             self.problems += error.problems
             return

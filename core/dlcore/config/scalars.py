@@ -23,8 +23,12 @@ def _number(value: Any) -> Any:
     return float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
 
 
-Int = Annotated[int, Strict(), BeforeValidator(_whole)]
-Float = Annotated[float, Strict(), BeforeValidator(_number)]
+WHOLE = BeforeValidator(_whole)
+NUMERIC = BeforeValidator(_number)
+"""These stand last among the metadata, behind constraints: so JSON Schema knows the constraints."""
+
+Int = Annotated[int, Strict(), WHOLE]
+Float = Annotated[float, Strict(), NUMERIC]
 Number = Annotated[float, Strict()]
 Bool = Annotated[bool, Strict()]
 Str = Annotated[str, Strict()]

@@ -14,11 +14,12 @@ from pydantic import (
     BeforeValidator,
     Field,
     SerializerFunctionWrapHandler,
+    Strict,
     model_serializer,
     model_validator,
 )
 
-from dlcore.config.scalars import Bool, Float, Int, Str
+from dlcore.config.scalars import NUMERIC, WHOLE, Bool, Float, Int, Str
 from dlcore.config.sections import AsDict, Section
 
 Block = dict[str, Any]
@@ -52,9 +53,10 @@ def _lower(value: Any) -> Any:
 
 Device = Annotated[Str, AfterValidator(_check_device)]
 Names = Annotated[list[Str], AfterValidator(_check_unique)]
-Probability = Annotated[Float, Field(ge=0, le=1)]
-NotNegative = Annotated[Int, Field(ge=0)]
-Positive = Annotated[Int, Field(ge=1)]
+Probability = Annotated[float, Strict(), Field(ge=0, le=1), NUMERIC]
+NotNegative = Annotated[int, Strict(), Field(ge=0), WHOLE]
+Positive = Annotated[int, Strict(), Field(ge=1), WHOLE]
+Amount = Annotated[float, Strict(), Field(ge=0), NUMERIC]
 
 
 class Metadata(Section):
@@ -280,7 +282,7 @@ class TrainSettings(Section):
     """What all randomness comes from."""
     weight_init: Annotated[Block, AsDict(WeightInit)] | None = None
     """Weights of another model to start from."""
-    cache_gb: Annotated[Float, Field(ge=0)] | Literal["auto"] = "auto"
+    cache_gb: Amount | Literal["auto"] = "auto"
     """Memory for decoded images; auto takes a part of what is free."""
 
 
@@ -291,7 +293,7 @@ class Multithreading(Section):
     """Whether they are."""
     queue_length: Positive = 4
     """Batches that wait in between."""
-    timeout: Annotated[Float, Field(gt=0)] = 30.0
+    timeout: Amount = 30.0
     """Seconds to wait for the reader to end."""
 
 
