@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import mmap
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -113,24 +112,34 @@ class ImageCache:
         return self._bytes[start : start + 3 * width * height].reshape(height, width, 3)
 
 
-def _free_in_system() -> int | None:
+def _free_in_system(statistics: Path = Path("/proc/meminfo")) -> int | None:
     try:
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+        for line in statistics.read_text(encoding="ascii").splitlines():
             if line.startswith("MemAvailable:"):
                 return 1024 * int(line.split()[1])
-    except (OSError, ValueError):
-        pass
-    if sys.platform == "win32":
-        return None
-    try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-    except (OSError, ValueError):
+    except (OSError, ValueError, AttributeError):  # no such file, no such name, no such function
         return None
 
 
-def _free_in_container() -> int | None:
-    """What a control group (Linux containers, batch systems) leaves, None without a limit."""
-    folder = Path("/sys/fs/cgroup")
+def _free_in_container(
+    root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")
+) -> int | None:
+    """What control groups (Linux containers, batch systems) leave, None without a limit."""
+    try:
+        lines = membership.read_text(encoding="ascii").splitlines()
+    except (OSError, ValueError):
+        return None
+    free = []
+    for line in lines:
+        if line.startswith("0::/"):
+            group = root / line.removeprefix("0::/")
+            folders = [group, *(parent for parent in group.parents if root in parent.parents)]
+            free = [left for left in map(_left_in_group, {root, *folders}) if left is not None]
+    return min(free, default=None)
+
+
+def _left_in_group(folder: Path) -> int | None:
     try:
         limit = (folder / "memory.max").read_text(encoding="ascii").strip()
         used = int((folder / "memory.current").read_text(encoding="ascii"))

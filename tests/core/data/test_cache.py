@@ -158,5 +158,28 @@ def test_the_automatic_budget_is_a_quarter_of_what_is_free(monkeypatch, system, 
     assert auto_budget() == budget
 
 
+def test_free_memory_is_what_the_system_says_is_available(tmp_path):
+    (tmp_path / "meminfo").write_text("MemTotal: 99 kB\nMemFree: 7 kB\nMemAvailable: 50 kB\n")
+
+    assert module._free_in_system(tmp_path / "meminfo") == 50 * 1024
+
+
+def test_the_tightest_control_group_counts(tmp_path):
+    limits = {"": "max", "job": "1000", "job/step": "5000"}
+    for group, limit in limits.items():
+        folder = tmp_path / "cgroup" / group
+        folder.mkdir(parents=True)
+        (folder / "memory.max").write_text(f"{limit}\n")
+        (folder / "memory.current").write_text("700\n")
+        (folder / "memory.stat").write_text("anon 1\ninactive_file 150\nslab 2\n")
+    membership = tmp_path / "membership"
+
+    membership.write_text("1:cpu:/old\n0::/job/step\n")
+    assert module._free_in_container(tmp_path / "cgroup", membership) == 450
+    membership.write_text("0::/\n")
+    assert module._free_in_container(tmp_path / "cgroup", membership) is None
+    assert module._free_in_container(tmp_path / "cgroup", tmp_path / "nothing") is None
+
+
 def test_the_automatic_budget_is_positive_here():
     assert auto_budget() > 0

@@ -199,6 +199,14 @@ def test_what_is_no_image_is_refused_with_its_path(write, data, reason):
         image_size(path)
 
 
+def test_an_image_too_large_to_be_true_is_refused(write, capfd):
+    chunk = png_chunk(b"IHDR", struct.pack(">IIBBBBB", 10**6, 10**6, 8, 2, 0, 0, 0))
+    body = png_chunk(b"IDAT", zlib.compress(b"\0" * 100)) + png_chunk(b"IEND", b"")
+
+    with pytest.raises(DataError, match=r"huge\.png"):
+        read_image(write("huge.png", b"\x89PNG\r\n\x1a\n" + chunk + body))
+
+
 def test_floating_point_images_are_refused_with_the_remedy(write, capfd):
     floats = RNG.random((20, 30)).astype(np.float32)
 
