@@ -1,4 +1,4 @@
-"""What YAML may set about the layers of a heatmap head. Never imports torch."""
+"""What YAML may set about layers that techniques share. Never imports torch."""
 
 from __future__ import annotations
 
