@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ extensions = [
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4
 default_role = "code"  # so that single backticks work in docstrings
+smartquotes = False  # they turn --output into an en dash
 exclude_patterns = ["_build"]
 nitpicky = False
 
@@ -40,10 +42,16 @@ autodoc_default_options = {"members": True, "show-inheritance": True}
 napoleon_use_rtype = False
 
 
+def _plain_paths(app: Sphinx, context: object, lines: list[str]) -> None:
+    """Show the default of an option as it is written, not as Python shows a path."""
+    lines[:] = [re.sub(r"(?:Posix|Windows)Path\('(.*?)'\)", r"\1", line) for line in lines]
+
+
 def setup(app: Sphinx) -> None:
     """Write the pages that are made from what is installed."""
     from components_page import write_components_page
 
+    app.connect("sphinx-click-process-options", _plain_paths)
     app.connect(
         "builder-inited",
         lambda _: write_components_page(HERE / "reference" / "generated" / "components.md"),
