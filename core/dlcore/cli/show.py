@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from pydantic.errors import PydanticInvalidForJsonSchema
 
 from dlcore.cli.options import make_host, plugin_option
 from dlcore.cli.schema_text import Schema, properties, type_in_words
-from dlcore.cli.text import paragraph
+from dlcore.cli.text import as_yaml, paragraph
 from dlcore.config.options import UNKNOWN, Option, OptionsSpec, read_options
 from dlcore.hookspecs import singular
 from dlcore.plugin_host import PluginHost
@@ -75,7 +74,7 @@ def _body(kind: str, entry: Entry, spec: OptionsSpec) -> Iterator[str]:
 def _option(option: Option) -> Iterator[str]:
     schema = _json_schema(option)
     words = type_in_words(schema, schema) or option.annotation_text or "anything"
-    default = option.default_text if option.default is UNKNOWN else _as_yaml(option.default)
+    default = option.default_text if option.default is UNKNOWN else as_yaml(option.default)
     yield from _entry(option.name, words, option.required, default, option.description, 1)
     yield from _nested(schema, schema, 2)
 
@@ -84,7 +83,7 @@ def _nested(schema: Schema, root: Schema, depth: int) -> Iterator[str]:
     if depth > _MAX_DEPTH:
         return
     for name, value, required in properties(schema, root):
-        default = _as_yaml(value["default"]) if "default" in value else ""
+        default = as_yaml(value["default"]) if "default" in value else ""
         words = type_in_words(value, root) or "anything"
         yield from _entry(name, words, required, default, value.get("description", ""), depth)
         yield from _nested(value, root, depth + 1)
@@ -103,10 +102,3 @@ def _json_schema(option: Option) -> dict[str, Any]:
         return option.adapter.json_schema()
     except PydanticInvalidForJsonSchema:
         return {}
-
-
-def _as_yaml(value: Any) -> str:
-    try:
-        return json.dumps(value)
-    except TypeError:
-        return str(value)

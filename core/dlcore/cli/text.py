@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 
 def width() -> int | None:
@@ -49,3 +51,11 @@ def paragraph(text: str, indent: str = "") -> list[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def as_yaml(value: Any) -> str:
+    """A plain value in one line, as it could stand in a YAML file."""
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except TypeError:
+        return str(value)

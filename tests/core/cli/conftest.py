@@ -121,3 +121,46 @@ def install_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
 @pytest.fixture(autouse=True)
 def _no_disabled_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(DISABLE_VARIABLE, raising=False)
+
+
+CONFIG = """\
+net_type: resnet_50
+metadata:
+  bodyparts: [nose, tail]
+model:
+  backbone:
+    type: ResNet
+    model_name: resnet50_gn
+  heads:
+    bodypart:
+      type: HeatmapHead
+      predictor:
+        type: HeatmapPredictor
+      target_generator:
+        type: HeatmapGaussianGenerator
+        num_heatmaps: num_bodyparts
+        pos_dist_thresh: 17
+        generate_locref: false
+      criterion:
+        heatmap:
+          type: WeightedMSECriterion
+      heatmap_config:
+        channels: [backbone_output_channels, num_bodyparts]
+        kernel_size: [3]
+        strides: [2]
+runner:
+  optimizer:
+    type: AdamW
+    params:
+      lr: 1e-4
+train_settings:
+  batch_size: 4
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A config that is right."""
+    path = tmp_path / "run.yaml"
+    path.write_text(CONFIG)
+    return path
