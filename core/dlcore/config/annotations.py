@@ -11,6 +11,7 @@ import ast
 import builtins
 import collections.abc
 import importlib
+import operator
 import types
 import typing
 from collections.abc import Iterable
@@ -129,7 +130,7 @@ def strict(annotation: Any, *, beside_text: bool = False) -> Any:
 
 
 def _annotate(base: Any, metadata: Iterable[Any]) -> Any:
-    return Annotated.__class_getitem__((base, *metadata))  # type: ignore[attr-defined]
+    return operator.getitem(Annotated, (base, *metadata))
 
 
 _PLAIN: dict[Any, Any] = {

@@ -112,9 +112,9 @@ class _Explainer:
 
     def _explain(self, key: str, value: Any) -> Explanation:
         provenance = self._provenance.get(key, _DEFAULT)
-        outer, name = keys.parent(key), keys.split(key)[-1]
+        outer = keys.parent(key)
         component, spec = self._options.get(outer, (None, None))
-        option = spec.options.get(str(name)) if spec is not None else None
+        option = spec.options.get(key[len(outer) + 1 :]) if spec is not None else None
         if option is None or component is None:
             return Explanation(key, value, provenance, None, _described(key))
         if value is None and not option.allows_null:
@@ -173,7 +173,10 @@ def _default_of(option: Option, key: str, component: str) -> Explanation:
 
 def _described(key: str) -> str:
     """What the schema says about one of the engine's own keys."""
-    *outer, name = keys.split(key)
+    try:
+        *outer, name = keys.split(key)
+    except ValueError:  # a name with brackets, in a map of the user's own
+        return ""
     section = section_at(RunConfig, outer)
     info = section.model_fields.get(str(name)) if section is not None else None
     return (info.description or "") if info is not None else ""

@@ -52,7 +52,7 @@ def split(key: str) -> list[Part]:
 
 def parent(key: str) -> str:
     """The key of what holds `key`: "a.b[0]" to "a.b", "a" to ""."""
-    return join_all("", split(key)[:-1]) if key else ""
+    return key[: max(key.rfind("."), key.rfind("["), 0)]
 
 
 def walk(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:

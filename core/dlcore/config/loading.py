@@ -227,10 +227,7 @@ def _nearest_line(key: str, provenance: Mapping[str, Provenance]) -> int | None:
         found = provenance.get(key)
         if found is not None and (found.line is not None or found.source == "set"):
             return found.line
-        try:
-            key = keys.parent(key)
-        except ValueError:
-            return None
+        key = keys.parent(key)
     return None
 
 

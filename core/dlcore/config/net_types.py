@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dlcore.errors import ConfigError, DlcoreError, Problem
 from dlcore.plugin_host import PluginHost
+
+if TYPE_CHECKING:
+    from dlcore.interfaces.types import PoseTask
 
 
 def fill_in(values: dict[str, Any], host: PluginHost) -> dict[str, Any]:
@@ -58,9 +61,7 @@ def _differ(first: dict[str, Any], second: dict[str, Any]) -> bool:
     return first.get("type", second.get("type")) != second.get("type")
 
 
-def _task(values: dict[str, Any]) -> Any:
-    from dlcore.interfaces.types import PoseTask
-
+def _task(values: dict[str, Any]) -> PoseTask | None:
     metadata = values.get("metadata")
     if not isinstance(metadata, dict) or not isinstance(metadata.get("bodyparts"), list):
         return None
@@ -70,6 +71,8 @@ def _task(values: dict[str, Any]) -> Any:
     }
     if not names["bodyparts"]:
         return None
+    from dlcore.interfaces.types import PoseTask  # imports torch, as loading a net type does
+
     return PoseTask(
         keypoints=names["bodyparts"],
         unique_keypoints=names["unique_bodyparts"],

@@ -15,6 +15,7 @@ from pydantic import (
     Field,
     SerializerFunctionWrapHandler,
     Strict,
+    WithJsonSchema,
     model_serializer,
     model_validator,
 )
@@ -51,7 +52,11 @@ def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
-Device = Annotated[Str, AfterValidator(_check_device)]
+Device = Annotated[
+    Str,
+    AfterValidator(_check_device),
+    WithJsonSchema({"type": "string", "pattern": f"^(?:{_DEVICE.pattern})$"}),
+]
 Names = Annotated[list[Str], AfterValidator(_check_unique)]
 Probability = Annotated[float, Strict(), Field(ge=0, le=1), NUMERIC]
 NotNegative = Annotated[int, Strict(), Field(ge=0), WHOLE]

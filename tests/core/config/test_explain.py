@@ -60,6 +60,8 @@ data:
   bbox_margin:
   train: {noise: 3}
   inference: {noise: true}
+inference:
+  conditions: {"odd[name]": 1, "": 2}
 runner:
   optimizer: {type: SGD, params: {lr: 1e-2}}
   scheduler:
@@ -116,9 +118,9 @@ def explained(make_package, host_of, tmp_path):
         ("data.train.noise", 3, Provenance("file", 15), None),
         ("data.train.noise.p", 0.5, Provenance("default"), "fake/noise"),
         ("data.inference.noise.sigma", 12.75, Provenance("default"), "fake/noise"),
-        ("runner.optimizer.params.lr", 0.01, Provenance("file", 18), "torch.optim.SGD"),
+        ("runner.optimizer.params.lr", 0.01, Provenance("file", 20), "torch.optim.SGD"),
         ("runner.optimizer.params.momentum", 0, Provenance("default"), "torch.optim.SGD"),
-        ("runner.scheduler.params.milestones", [5], Provenance("file", 22),
+        ("runner.scheduler.params.milestones", [5], Provenance("file", 24),
          "torch.optim.lr_scheduler.SequentialLR"),
         ("runner.scheduler.params.schedulers[1].params.gamma", 0.1, Provenance("default"),
          "torch.optim.lr_scheduler.StepLR"),
@@ -154,7 +156,7 @@ def test_a_key_selects_what_is_at_and_below_it(explained):
 
 def test_an_item_of_a_list_is_told_too(explained):
     (item,) = explained("runner.scheduler.params.milestones[0]")
-    assert (item.value, item.provenance) == (5, Provenance("file", 22))
+    assert (item.value, item.provenance) == (5, Provenance("file", 24))
 
 
 @pytest.mark.parametrize(
