@@ -114,7 +114,11 @@ def scheduler(**options: Any) -> Check:
 
 
 def logger(**options: Any) -> Check:
-    return lambda cls, folder: check_logger(cls(RunInfo(folder), **options))
+    def check(cls: type, folder: Path) -> None:
+        folder.mkdir()
+        check_logger(cls(RunInfo(folder), **options))
+
+    return check
 
 
 def deeplabcut_project(cls: type, folder: Path) -> None:
@@ -264,7 +268,10 @@ CHECKS: dict[str, dict[str, list[Check]]] = {
     "schedulers": {
         "LRListScheduler": [scheduler(milestones=[2, 4], lr_list=[[0.01], [0.001]])],
     },
-    "loggers": {},
+    "loggers": {
+        "CSVLogger": [logger(), logger(log_filename="other.csv")],
+        "WandbLogger": [logger(project_name="tests", tags=["contract"])],
+    },
     "datasets": {"DLCLoader": [deeplabcut_project], "COCOLoader": [coco_folder]},
     "runners": {"PoseTrainingRunner": [pose_runner]},
     "net_types": {"resnet_50": [net_type], "resnet_101": [net_type]},

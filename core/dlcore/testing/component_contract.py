@@ -8,6 +8,7 @@ from inspect import Parameter
 from torch import nn
 
 from dlcore.building import SUPPLIED
+from dlcore.config.signatures import describe_arguments
 from dlcore.hookspecs import KINDS, singular
 from dlcore.interfaces import INTERFACES
 from dlcore.testing.assertions import expect
@@ -18,7 +19,8 @@ def check_component(kind: str, cls: type) -> None:
 
     The class subclasses the interface of its kind and leaves nothing abstract, has a docstring of
     its own, takes by position what the engine supplies and nothing else, and takes every option by
-    keyword, with an annotation. `**kwargs` are refused: nobody could tell a misspelt option.
+    keyword, with an annotation. `**options` must be described in the docstring, for only the class
+    can tell a misspelt one then.
 
     Args:
         kind: One of `dlcore.hookspecs.KINDS`, for example "heads".
@@ -54,6 +56,7 @@ def _check_signature(kind: str, cls: type) -> None:
         for p in parameters
         if p.kind in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
     ]
+    described = describe_arguments(cls.__doc__ or "")
     supplied = SUPPLIED.get(kind, ())
     expect(
         len(positional) == len(supplied),
@@ -62,8 +65,10 @@ def _check_signature(kind: str, cls: type) -> None:
     )
     for parameter in parameters:
         expect(
-            parameter.kind not in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD),
-            f"{name} takes {parameter}; name every option, so that a misspelt one is found",
+            parameter.kind is not Parameter.VAR_POSITIONAL
+            and (parameter.kind is not Parameter.VAR_KEYWORD or parameter.name in described),
+            f"{name} takes {parameter}; name every option, so that a misspelt one is found, or say "
+            f"under 'Args:' what else is taken and refuse the rest",
         )
         if parameter.kind is Parameter.KEYWORD_ONLY:
             expect(

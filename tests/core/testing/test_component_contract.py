@@ -57,6 +57,18 @@ class Greedy(Good):
         pass
 
 
+class Open(Good):
+    """Hands options on.
+
+    Args:
+        task: The names.
+        options: Arguments of the library; unknown ones are refused.
+    """
+
+    def __init__(self, task, **options: float):
+        pass
+
+
 class Other(Logger):
     """Is of another kind."""
 
@@ -78,8 +90,9 @@ BROKEN = {
 }
 
 
-def test_a_sound_class_passes():
-    check_component("transforms", Good)
+@pytest.mark.parametrize("cls", [Good, Open])
+def test_a_sound_class_passes(cls):
+    check_component("transforms", cls)
 
 
 @pytest.mark.parametrize(
