@@ -111,6 +111,8 @@ def strict(annotation: Any, *, beside_text: bool = False) -> Any:
     arguments = typing.get_args(annotation)
     if base is None or base is Literal:
         return annotation
+    if base is collections.abc.Callable:
+        return Any
     if base is Annotated:
         if arguments[0] in (int, float):
             inner = strict(arguments[0], beside_text=beside_text)
@@ -139,6 +141,8 @@ _PLAIN: dict[Any, Any] = {
     tuple: tuple[Any, ...],
     collections.abc.Sequence: list[Any],
     collections.abc.Mapping: dict[str, Any],
+    collections.abc.Callable: Any,
+    typing.Callable: Any,
     typing.Sequence: list[Any],
     typing.Mapping: dict[str, Any],
     typing.List: list[Any],  # noqa: UP006
@@ -288,8 +292,8 @@ class _Evaluator:
         if outer in (typing.Union, typing.Optional):
             extra = [type(None)] if outer is typing.Optional else []
             return _union([*arguments, *extra])
-        if outer in (Any, _NotInYaml) or outer is collections.abc.Callable:
-            return outer if outer is _NotInYaml else Any
+        if outer is Any or outer is _NotInYaml:
+            return outer
         arguments = [Any if argument is _NotInYaml else argument for argument in arguments]
         try:
             return outer[tuple(arguments) if len(arguments) > 1 else arguments[0]]

@@ -207,25 +207,35 @@ def test_blocks_by_name_are_nested_too(spec_of):
 
 DATACLASS = """
     from __future__ import annotations
+    from collections.abc import Sequence
     from dataclasses import dataclass
+    from typing import Annotated, Literal
+    from pydantic import Field
+    from dlcore.interfaces import TargetGenerator
 
     @dataclass(kw_only=True)
     class A:
         '''Made by a decorator.'''
         count: int = 3
         names: list[str]
+        parts: Sequence[TargetGenerator] | None = None
+        mode: Literal["a", "b"] = "a"
+        size: Annotated[int, Field(gt=0)] = 1
 """
 
 
 def test_a_class_whose_source_does_not_tell_is_imported(make_package):
     name = make_package(parts=DATACLASS)
     spec = read_options(Component("A", f"{name}.parts:A"))
-    assert list(spec.options) == ["count", "names"]
+    assert list(spec.options) == ["count", "names", "parts", "mode", "size"]
     assert spec.options["count"].default == 3
     assert spec.options["names"].required
     assert [p.message for p in spec.validate({"cout": 1, "names": []}, "k")[1]] == [
         "unknown key 'cout'; did you mean 'count'?"
     ]
+    values = {"names": [], "parts": [{"type": "X"}], "mode": "c", "size": 0}
+    assert [p.key for p in spec.validate(values, "k")[1]] == ["k.mode", "k.size"]
+    assert [nested.key for nested in spec.nested(values, "k")] == ["k.parts[0]"]
 
 
 @pytest.mark.parametrize(
