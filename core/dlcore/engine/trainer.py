@@ -12,6 +12,7 @@ import torch
 from tqdm import tqdm
 
 from dlcore.data.device import Normalization, to_device
+from dlcore.data.workers import worker_error
 from dlcore.engine.dry_run import out_of_memory_advice
 from dlcore.engine.interrupt import Interrupt
 from dlcore.engine.loop import EpochState, NonFiniteLossError, train_one_epoch
@@ -124,6 +125,11 @@ class Trainer:
             except KeyboardInterrupt:
                 self.save_resume_file()
                 raise
+            except RuntimeError as error:  # a dead worker shows wherever the main process is
+                clear = worker_error(error)
+                if clear is None:
+                    raise
+                raise clear from error
 
     def _epoch(self, interrupt: Interrupt) -> None:
         number = self.progress.epoch + 1
