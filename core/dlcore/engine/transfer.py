@@ -35,8 +35,8 @@ def transfer_weights(model: nn.Module, path: Path, task: PoseTask) -> TransferRe
     """Load what fits from a snapshot, heads by the names of their keypoints.
 
     Args:
-        model: Has `heads`; a head with a method `convert_keypoints(state, order)` can have the
-            channels of its weights reordered.
+        model: Has `heads`; a head with a method `convert_keypoints(state, old_indices)` can have
+            the channels of its weights reordered (-1: the old head does not know the keypoint).
         path: A snapshot of dlcore or DeepLabCut. DeepLabCut's name no keypoints: their heads are
             taken when the shapes are equal.
         task: The keypoints of the new run.
@@ -67,7 +67,10 @@ def transfer_weights(model: nn.Module, path: Path, task: PoseTask) -> TransferRe
 def _reorder_heads(
     model: nn.Module, state: dict[str, Tensor], manifest: Mapping[str, object], task: PoseTask
 ) -> set[str]:
-    """Reorder head weights in `state`; remove those whose keypoints the snapshot does not have."""
+    """Reorder head weights in `state` where the keypoints of a head have changed.
+
+    The weights of a head that cannot be reordered, or that shares no keypoint, are removed.
+    """
     reordered: set[str] = set()
     for head, names_key, names in (
         ("bodypart", "keypoints", task.keypoints),
@@ -78,16 +81,17 @@ def _reorder_heads(
             continue
         prefix = f"heads.{head}."
         keys = [key for key in state if key.startswith(prefix)]
-        module = getattr(model, "heads", {})
-        convert = getattr(module[head], "convert_keypoints", None) if head in module else None
         relative = {key.removeprefix(prefix): state.pop(key) for key in keys}
-        missing = [name for name in names if name not in former]
-        if missing or convert is None:
-            reason = f"the snapshot has no {', '.join(missing)}" if missing else "it cannot reorder"
-            LOGGER.info("init_from: head %r starts anew: %s", head, reason)
+        modules = getattr(model, "heads", {})
+        convert = getattr(modules[head], "convert_keypoints", None) if head in modules else None
+        old_indices = [former.index(name) if name in former else -1 for name in names]
+        if convert is None or max(old_indices, default=-1) < 0:
+            LOGGER.info("init_from: head %r starts anew: its keypoints are others", head)
             continue
-        order = [list(former).index(name) for name in names]
-        for key, value in convert(relative, order).items():
+        new = [name for name in names if name not in former]
+        if new:
+            LOGGER.info("init_from: new keypoints of head %r start anew: %s", head, ", ".join(new))
+        for key, value in convert(relative, old_indices).items():
             state[prefix + key] = value
             reordered.add(prefix + key)
     return reordered
