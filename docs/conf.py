@@ -47,11 +47,19 @@ def _plain_paths(app: Sphinx, context: object, lines: list[str]) -> None:
     lines[:] = [re.sub(r"(?:Posix|Windows)Path\('(.*?)'\)", r"\1", line) for line in lines]
 
 
+def _plain_shapes(
+    app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]
+) -> None:
+    """Let docstrings write shapes as (B, *, h, w): the asterisk starts no emphasis."""
+    lines[:] = [re.sub(r"(?<=[(\s])\*(?=[,)])", r"\\*", line) for line in lines]
+
+
 def setup(app: Sphinx) -> None:
     """Write the pages that are made from what is installed."""
     from components_page import write_components_page
 
     app.connect("sphinx-click-process-options", _plain_paths)
+    app.connect("autodoc-process-docstring", _plain_shapes)
     app.connect(
         "builder-inited",
         lambda _: write_components_page(HERE / "reference" / "generated" / "components.md"),
