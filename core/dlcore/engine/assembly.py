@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from dlcore.building import build
-from dlcore.config.components import initializer_block
 from dlcore.config.placeholders import resolve
+from dlcore.config.places import initializer_block
 from dlcore.config.schema import RunConfig
 from dlcore.errors import ConfigError, Problem
 from dlcore.interfaces import (

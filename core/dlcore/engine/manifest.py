@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 import dlcore
-from dlcore.config.components import HEAD_PARTS, initializer_block
+from dlcore.config.places import HEAD_PARTS, initializer_block
 from dlcore.config.schema import RunConfig
 from dlcore.engine.precision import Precision
 from dlcore.engine.snapshots import Content
