@@ -23,7 +23,7 @@ from dlcore.engine.run_folder import LOGGER, MANIFEST, RESOLVED_CONFIG, RunFolde
 from dlcore.engine.setup import RunData
 from dlcore.engine.snapshots import Content, SnapshotManager, load_weights
 from dlcore.engine.trainer import Schedule, Trainer
-from dlcore.engine.transfer import transfer_weights
+from dlcore.engine.transfer import apply_weight_init, transfer_weights
 from dlcore.errors import ConfigError
 from dlcore.interfaces import Batch, Logger, RunInfo, Runner
 from dlcore.plugin_host import PluginHost
@@ -67,6 +67,8 @@ def prepare(
         load_weights(model, content["model"], request.output)
     elif init_from is not None:
         transfer_weights(model, init_from, data.task)
+    elif weight_init:
+        apply_weight_init(model, weight_init, loaded.path)
     memory_format = torch.channels_last if config.runner.channels_last else torch.contiguous_format
     model = model.to(device).to(memory_format=memory_format)
 

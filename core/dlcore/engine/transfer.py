@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -64,6 +65,64 @@ def transfer_weights(model: nn.Module, path: Path, task: PoseTask) -> TransferRe
     return report
 
 
+def apply_weight_init(model: nn.Module, block: Mapping[str, Any], config_path: Path) -> None:
+    """Do what `train_settings.weight_init`, DeepLabCut's way to start from weights, asks for.
+
+    The backbone must fit whole; a neck is taken if the snapshot has one; heads are taken with
+    `with_decoder`, reordered by `conversion_array` unless `memory_replay` keeps the old keypoints.
+
+    Args:
+        model: As for `transfer_weights`.
+        block: The section, validated.
+        config_path: Relative paths are relative to the folder of this file.
+
+    Raises:
+        SnapshotError: If the snapshot is missing or does not fit.
+    """
+    if not block.get("snapshot_path"):
+        raise SnapshotError(
+            f"train_settings.weight_init names no snapshot_path; the SuperAnimal weights of "
+            f"{block.get('dataset')!r} are not downloaded: fetch them and name the file there"
+        )
+    path = config_path.parent / Path(str(block["snapshot_path"])).expanduser()
+    state = {key: value for key, value in load_snapshot(path)["model"].items()}
+    own = model.state_dict()
+    wanted = [key for key in own if key.startswith("backbone.")]
+    if any(key.startswith("neck.") for key in state):
+        wanted += [key for key in own if key.startswith("neck.")]
+    if block.get("with_decoder"):
+        if not block.get("memory_replay"):
+            _convert_head(model, state, block["conversion_array"])
+        wanted += [key for key in own if key.startswith("heads.")]
+    unfit = [key for key in wanted if key not in state or state[key].shape != own[key].shape]
+    if unfit:
+        raise SnapshotError(
+            f"train_settings.weight_init: {str(path)!r} does not fit this model: {unfit[0]} and "
+            f"{len(unfit) - 1} more are missing there or of another shape"
+        )
+    model.load_state_dict({key: state[key] for key in wanted}, strict=False)
+    LOGGER.info("weight_init %s: %d tensors loaded", path, len(wanted))
+
+
+def _convert_head(model: nn.Module, state: dict[str, Tensor], old_indices: Sequence[int]) -> None:
+    prefix = "heads.bodypart."
+    head = getattr(model, "heads", {})["bodypart"]
+    convert = getattr(head, "convert_keypoints", None)
+    if convert is None:
+        raise SnapshotError(
+            f"train_settings.weight_init.conversion_array: a {type(head).__name__} cannot be "
+            f"reordered; set with_decoder: false"
+        )
+    relative = {
+        key.removeprefix(prefix): state.pop(key) for key in list(state) if key.startswith(prefix)
+    }
+    try:
+        converted = convert(relative, old_indices)
+    except ValueError as error:
+        raise SnapshotError(f"train_settings.weight_init.conversion_array: {error}") from error
+    state.update({prefix + key: value for key, value in converted.items()})
+
+
 def _reorder_heads(
     model: nn.Module, state: dict[str, Tensor], manifest: Mapping[str, object], task: PoseTask
 ) -> set[str]:
@@ -91,7 +150,12 @@ def _reorder_heads(
         new = [name for name in names if name not in former]
         if new:
             LOGGER.info("init_from: new keypoints of head %r start anew: %s", head, ", ".join(new))
-        for key, value in convert(relative, old_indices).items():
+        try:
+            converted = convert(relative, old_indices)
+        except ValueError as error:
+            LOGGER.info("init_from: head %r starts anew: %s", head, error)
+            continue
+        for key, value in converted.items():
             state[prefix + key] = value
             reordered.add(prefix + key)
     return reordered

@@ -183,7 +183,7 @@ def test_a_truncated_snapshot_is_refused_and_others_are_named(tmp_path, keep):
 def test_a_missing_snapshot_is_refused_and_others_are_named(tmp_path):
     save_snapshot(tmp_path / "snapshot-001.pt", content(1))
 
-    with pytest.raises(SnapshotError, match="there is no snapshot.*snapshot-001.pt"):
+    with pytest.raises(SnapshotError, match=r"there is no snapshot.*snapshot-001\.pt"):
         load_snapshot(tmp_path / "snapshot-007.pt")
 
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from dlcore.engine.snapshots import save_snapshot
-from dlcore.engine.transfer import transfer_weights
+from dlcore.engine.transfer import apply_weight_init, transfer_weights
 from dlcore.errors import SnapshotError
 from dlcore.interfaces import PoseTask
 
@@ -111,3 +111,40 @@ def test_a_snapshot_in_which_nothing_fits_is_refused(tmp_path):
 
     with pytest.raises(SnapshotError, match="fits this model"):
         transfer_weights(model(2), snapshot(tmp_path / "s.pt", other), PoseTask(("a",)))
+
+
+def test_weight_init_takes_the_backbone_only_unless_told(tmp_path):
+    old, new = model(2), model(2)
+    before = new.heads["bodypart"].layer.weight.clone()
+    snapshot(tmp_path / "s.pt", old)
+
+    apply_weight_init(new, {"snapshot_path": "s.pt"}, tmp_path / "config.yaml")
+
+    assert torch.equal(new.backbone.weight, old.backbone.weight)
+    assert torch.equal(new.heads["bodypart"].layer.weight, before)
+
+
+def test_weight_init_reorders_the_head_by_the_conversion_array(tmp_path):
+    old, new = model(3), model(2)
+    snapshot(tmp_path / "s.pt", old)
+    block = {"snapshot_path": "s.pt", "with_decoder": True, "conversion_array": [2, 0]}
+
+    apply_weight_init(new, block, tmp_path / "config.yaml")
+
+    weight = old.heads["bodypart"].layer.weight
+    assert torch.equal(new.heads["bodypart"].layer.weight, weight[[2, 0]])
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        ({"dataset": "superanimal_topviewmouse"}, "superanimal_topviewmouse"),
+        ({"snapshot_path": "missing.pt"}, "there is no snapshot"),
+        ({"snapshot_path": "other.pt"}, "does not fit this model: backbone.weight"),
+    ],
+)
+def test_weight_init_that_cannot_be_done_says_why(tmp_path, block, message):
+    snapshot(tmp_path / "other.pt", nn.Linear(2, 2))
+
+    with pytest.raises(SnapshotError, match=message):
+        apply_weight_init(model(2), block, tmp_path / "config.yaml")
