@@ -85,7 +85,7 @@ def apply_weight_init(model: nn.Module, block: Mapping[str, Any], config_path: P
             f"{block.get('dataset')!r} are not downloaded: fetch them and name the file there"
         )
     path = config_path.parent / Path(str(block["snapshot_path"])).expanduser()
-    state = {key: value for key, value in load_snapshot(path)["model"].items()}
+    state = dict(load_snapshot(path)["model"])
     own = model.state_dict()
     wanted = [key for key in own if key.startswith("backbone.")]
     if any(key.startswith("neck.") for key in state):
