@@ -19,3 +19,14 @@ def register_backbones() -> list[Component]:
             summary="Any timm model with feature maps, vision transformers too.",
         ),
     ]
+
+
+@hookimpl
+def register_net_types() -> list[Component]:
+    return [
+        Component(
+            "light_efficientnet",
+            "dlcore_plugins.timm_backbones.net_types:LightEfficientNet",
+            summary="EfficientNet-Lite0 and one heatmap per bodypart: trains on a CPU.",
+        ),
+    ]
