@@ -66,7 +66,7 @@ def backbone(*, odd_size: bool = True, **options: Any) -> Check:
 
 
 def head(**options: Any) -> Check:
-    return lambda cls, _: check_head(cls(FEATURES, TASK, **options), FEATURES)
+    return lambda cls, _: check_head(cls(FEATURES, TASK, **options), FEATURES, TASK)
 
 
 def maps(**channels: int) -> dict[str, torch.Tensor]:
@@ -274,7 +274,7 @@ CHECKS: dict[str, dict[str, list[Check]]] = {
     },
     "datasets": {"DLCLoader": [deeplabcut_project], "COCOLoader": [coco_folder]},
     "runners": {"PoseTrainingRunner": [pose_runner]},
-    "net_types": {"resnet_50": [net_type], "resnet_101": [net_type]},
+    "net_types": {name: [net_type] for name in ("light_efficientnet", "resnet_50", "resnet_101")},
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from dlcore.interfaces import (
     FeatureSpec,
     Head,
     Neck,
+    PoseTask,
     WeightInitializer,
 )
 from dlcore.testing.assertions import (
@@ -24,6 +26,7 @@ from dlcore.testing.assertions import (
     expect_unchanged,
     output_names,
     private_torch_randomness,
+    same,
 )
 from dlcore.testing.fakes import fake_features
 
@@ -98,16 +101,23 @@ def check_neck(
 
 
 def check_head(
-    head: Head, features: Features, size: tuple[int, int] = (64, 64), *, odd_size: bool = True
+    head: Head,
+    features: Features,
+    task: PoseTask | None = None,
+    *,
+    size: tuple[int, int] = (64, 64),
+    odd_size: bool = True,
 ) -> None:
     """Check a head on random feature maps.
 
     It gives exactly the outputs that it declares, at the resolution that `upsampling` says, for
-    odd sizes too, and otherwise keeps the promises of `check_backbone`.
+    odd sizes too, and otherwise keeps the promises of `check_backbone`. If it has a method
+    `convert_keypoints`, that reorders its weights.
 
     Args:
         head: What to check; it is not changed.
         features: What it was built for.
+        task: Its keypoints, to check `convert_keypoints`.
         size: (width, height) of the images that the maps belong to.
         odd_size: Whether to check maps of odd size too; switch it off for heads that only take
             one size, and say so in their docstring.
@@ -133,6 +143,8 @@ def check_head(
         _expect_outputs(outputs, names, head, given, what)
     given = fake_features(features, size, BATCH)
     check_module(what, head, lambda module: [module(given)[name] for name in names])
+    if task is not None and hasattr(head, "convert_keypoints"):
+        _check_conversion(what, head, task.num_keypoints)
 
 
 def check_weight_initializer(initializer: WeightInitializer, module: nn.Module) -> None:
@@ -294,6 +306,31 @@ def _expect_outputs(
                 f"{what} declares upsampling {head.upsampling}, but turns a map of "
                 f"{tuple(cells)} cells into output {name!r} of shape {shape}",
             )
+
+
+def _check_conversion(what: str, head: Any, num_keypoints: int) -> None:
+    """Of the weights of a head for other keypoints: reordering twice gives the same again."""
+    state = {name: tensor.clone() for name, tensor in head.state_dict().items()}
+    straight = list(range(num_keypoints))
+    kept = head.convert_keypoints(state, straight)
+    expect(
+        _same_states(kept, state),
+        f"{what}: convert_keypoints changes weights although the keypoints are the same",
+    )
+    reverse = straight[::-1]
+    reordered = head.convert_keypoints(state, reverse)
+    expect(
+        num_keypoints < 2 or not _same_states(reordered, state),
+        f"{what}: convert_keypoints does not reorder anything",
+    )
+    expect(
+        _same_states(head.convert_keypoints(reordered, reverse), state),
+        f"{what}: convert_keypoints, reversed twice, does not give the first weights again",
+    )
+
+
+def _same_states(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
+    return a.keys() == b.keys() and all(same(a[name], b[name]) for name in a)
 
 
 def _expect_features_unchanged(

@@ -43,7 +43,7 @@ def test_backbone(width):
 
 
 def test_head():
-    check_head(AcmeSoftArgmaxHead(FEATURES, TASK), FEATURES)
+    check_head(AcmeSoftArgmaxHead(FEATURES, TASK), FEATURES, TASK)
 
 
 def test_targets_and_predictions_agree():

@@ -15,6 +15,7 @@ from dlcore.testing import (
     check_head,
     check_neck,
     check_weight_initializer,
+    fake_task,
 )
 
 FEATURES = FeatureSpec(channels=8, stride=4)
@@ -205,6 +206,36 @@ class DropsAnImage(GoodHead):
         return {name: output[:1] for name, output in super().forward(features).items()}
 
 
+class Reorders(GoodHead):
+    """Picks the maps of old keypoints; the offsets of one follow each other."""
+
+    def convert_keypoints(self, state, old_indices):
+        maps = {"heatmap": old_indices, "locref": [2 * i + a for i in old_indices for a in (0, 1)]}
+        return {
+            name: tensor[..., maps[name.split(".")[0]], :, :]
+            if tensor.ndim == 4
+            else tensor[maps[name.split(".")[0]]]
+            for name, tensor in state.items()
+        }
+
+
+class ReordersNothing(Reorders):
+    def convert_keypoints(self, state, old_indices):
+        return state
+
+
+class ForgetsOffsets(Reorders):
+    def convert_keypoints(self, state, old_indices):
+        kept = {name: tensor for name, tensor in state.items() if "locref" not in name}
+        return super().convert_keypoints(kept, old_indices)
+
+
+class Shifts(Reorders):
+    def convert_keypoints(self, state, old_indices):
+        straight = old_indices == sorted(old_indices)
+        return super().convert_keypoints(state, old_indices if straight else [1, 2, 0])
+
+
 class FixedSize(GoodHead):
     """Takes maps of 16 x 16 cells only."""
 
@@ -228,8 +259,22 @@ BROKEN_HEADS = {
 }
 
 
-def test_a_sound_head_passes():
-    check_head(GoodHead(), FEATURES)
+@pytest.mark.parametrize("head", [GoodHead(), Reorders()])
+def test_a_sound_head_passes(head):
+    check_head(head, FEATURES, fake_task(3))
+
+
+@pytest.mark.parametrize(
+    ("cls", "message"),
+    [
+        (ReordersNothing, "does not reorder anything"),
+        (ForgetsOffsets, "although the keypoints are the same"),
+        (Shifts, "reversed twice"),
+    ],
+)
+def test_a_broken_conversion_of_keypoints_is_named(cls, message):
+    with pytest.raises(AssertionError, match=message):
+        check_head(cls(), FEATURES, fake_task(3))
 
 
 @pytest.mark.parametrize(("cls", "message"), BROKEN_HEADS.items())
