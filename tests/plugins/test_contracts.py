@@ -179,6 +179,16 @@ DOUBLING = {"kernel_size": [3], "strides": [2]}
 
 CHECKS: dict[str, dict[str, list[Check]]] = {
     "backbones": {
+        "CSPNeXt": [
+            backbone(deepen_factor=0.1, widen_factor=0.125),
+            backbone(deepen_factor=0.1, widen_factor=0.125, out_indices=[0, 2, 4]),
+            backbone(deepen_factor=0.1, widen_factor=0.125, arch="P6", norm_layer="BN"),
+        ],
+        "DLCRNet": [backbone(model_name="resnet50", output_stride=16)],
+        "HRNet": [
+            backbone(model_name="hrnet_w18_small"),
+            backbone(model_name="hrnet_w18_small", interpolate_branches=True),
+        ],
         "ResNet": [
             backbone(model_name="resnet10t", output_stride=16),
         ],

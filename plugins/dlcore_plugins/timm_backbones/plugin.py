@@ -9,6 +9,16 @@ from dlcore import Component, hookimpl
 def register_backbones() -> list[Component]:
     return [
         Component(
+            "DLCRNet",
+            "dlcore_plugins.timm_backbones.dlcrnet:DLCRNet",
+            summary="A ResNet whose last map is joined by two finer ones, as in DeepLabCut.",
+        ),
+        Component(
+            "HRNet",
+            "dlcore_plugins.timm_backbones.hrnet:HRNet",
+            summary="A high-resolution network, as in DeepLabCut: one map at stride 4.",
+        ),
+        Component(
             "ResNet",
             "dlcore_plugins.timm_backbones.resnet:ResNet",
             summary="A residual network, as in DeepLabCut: one map after the last stage.",

@@ -1,0 +1,1 @@
+"""CSPNeXt, the backbone of RTMPose, as DeepLabCut uses it."""
