@@ -14,6 +14,12 @@ from dlcore.interfaces import PoseTask
 MODELS = [
     "single_resnet_50",
     "single_resnet_101",
+    "single_hrnet_w18",
+    "single_hrnet_w32",
+    "single_hrnet_w48",
+    "single_cspnext_s",
+    "single_cspnext_m",
+    "single_cspnext_x",
 ]
 TOLERANCE = 1e-4  # of the output's standard deviation; two CPU kernels agree to about 1e-5
 
