@@ -98,3 +98,18 @@ def test_showing_imports_nothing_heavy(dlcore_process):
 
     assert done.code == 0
     assert not done.modules & HEAVY
+
+
+def test_a_transform_says_what_a_bare_value_sets(dlcore):
+    assert "  A bare value in place of options sets 'p'.\n" in dlcore("show", "hflip").out
+
+
+def test_options_without_limits_are_told(dlcore, install_plugin):
+    source = PLUGIN.replace("names: list[str] | None = None", "names=len, **kwargs")
+    install_plugin(
+        "acme", source.replace("self.threshold = threshold", "super().__init__(**kwargs)")
+    )
+
+    out = dlcore("show", "MyPredictor").out
+
+    assert "  names: anything, default len\n" in out
