@@ -46,13 +46,10 @@ def build_model(host: PluginHost, config: RunConfig, task: PoseTask, *, fresh: b
         "num_bodyparts": task.num_keypoints,
         "num_individuals": task.num_individuals,
     }
-    backbone: Backbone = build(
-        host,
-        "backbones",
-        resolve(section.backbone, names),
-        key="model.backbone",
-        pretrained=fresh,
-    )
+    block = resolve(section.backbone, names)
+    if not fresh and block.get("pretrained"):
+        block["pretrained"] = False  # other weights come: do not fetch these
+    backbone: Backbone = build(host, "backbones", block, key="model.backbone", pretrained=fresh)
     neck: Neck | None = None
     if section.neck is not None:
         names["backbone_output_channels"] = _finest(backbone.features).channels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import platform
 import time
 import uuid
@@ -11,7 +12,7 @@ from typing import Any
 import torch
 
 import dlcore
-from dlcore.config.places import HEAD_PARTS, initializer_block
+from dlcore.config.places import find_places, initializer_block
 from dlcore.config.schema import RunConfig
 from dlcore.engine.precision import Precision
 from dlcore.engine.snapshots import Content
@@ -56,39 +57,15 @@ def make_manifest(
 
 def with_full_names(config: Mapping[str, Any], host: PluginHost) -> dict[str, Any]:
     """The configuration with `plugin/Name` after every `type:` that a plugin offers."""
-    full = dict(config)
-    model = dict(full["model"])
-    model["backbone"] = _full_name("backbones", model["backbone"], host)
-    model["neck"] = _full_name("necks", model.get("neck"), host)
-    model["heads"] = {name: _head(block, host) for name, block in model["heads"].items()}
-    full["model"] = model
-    full["dataset"] = _full_name("datasets", full.get("dataset"), host)
-    runner = _full_name("runners", full["runner"], host)
-    runner["scheduler"] = _full_name("schedulers", runner.get("scheduler"), host)
-    full["runner"] = runner
+    full = copy.deepcopy(dict(config))
+    for head in full["model"]["heads"].values():
+        if head.get("weight_init"):
+            head["weight_init"] = initializer_block(host, head["weight_init"])
+    for place in find_places(full):
+        if place.name is None and isinstance(place.value, dict):
+            try:
+                entry = host.find(place.kind, str(place.value.get("type")))
+            except (ComponentError, KeyError):  # a class of torch, or a kind that torch alone has
+                continue
+            place.value["type"] = entry.qualified_name
     return full
-
-
-def _head(block: Mapping[str, Any], host: PluginHost) -> dict[str, Any]:
-    head: dict[str, Any] = _full_name("heads", block, host)
-    for part, kind in HEAD_PARTS.items():
-        head[part] = _full_name(kind, head.get(part), host)
-    criterion = head.get("criterion") or {}
-    if isinstance(criterion.get("type"), str):
-        head["criterion"] = _full_name("criteria", criterion, host)
-    else:
-        head["criterion"] = {n: _full_name("criteria", c, host) for n, c in criterion.items()}
-    if head.get("weight_init"):
-        initializer = initializer_block(host, head["weight_init"])
-        head["weight_init"] = _full_name("weight_initializers", initializer, host)
-    return head
-
-
-def _full_name(kind: str, block: Any, host: PluginHost) -> Any:
-    if not isinstance(block, Mapping):
-        return block
-    try:
-        entry = host.find(kind, str(block.get("type")))
-    except ComponentError:  # a class of torch
-        return dict(block)
-    return {**block, "type": entry.qualified_name}

@@ -14,7 +14,7 @@ from dlcore.data.device import to_device
 from dlcore.engine.assembly import build_model
 from dlcore.engine.dry_run import timer, try_step, untouched
 from dlcore.engine.manifest import make_manifest, with_full_names
-from dlcore.engine.optim import build_optimizer, build_scheduler
+from dlcore.engine.optim import build_optimizer, build_scheduler, preview
 from dlcore.engine.pose_runner import PoseTrainingRunner
 from dlcore.engine.precision import Precision, choose_precision
 from dlcore.engine.request import RunRequest
@@ -24,7 +24,6 @@ from dlcore.engine.setup import RunData
 from dlcore.engine.snapshots import Content, SnapshotManager, load_weights
 from dlcore.engine.trainer import Schedule, Trainer
 from dlcore.engine.transfer import apply_weight_init, transfer_weights
-from dlcore.errors import ConfigError
 from dlcore.interfaces import Batch, Logger, RunInfo, Runner
 from dlcore.plugin_host import PluginHost
 
@@ -59,10 +58,7 @@ def prepare(
     init_from = request.init_from or (Path(config.init_from) if config.init_from else None)
     weight_init = config.train_settings.weight_init
     fresh = content is None and init_from is None and not weight_init
-    try:
-        model = build_model(host, config, data.task, fresh=fresh)
-    except ConfigError as error:
-        raise loaded.located(error) from error
+    model = build_model(host, config, data.task, fresh=fresh)
     if content is not None:
         load_weights(model, content["model"], request.output)
     elif init_from is not None:
@@ -88,7 +84,10 @@ def prepare(
     scheduler = None
     if config.runner.scheduler is not None:
         block = config.runner.scheduler.model_dump()
-        scheduler = build_scheduler(host, block, optimizer, "runner.scheduler")
+        key = "runner.scheduler"
+        scheduler = build_scheduler(host, block, optimizer, key)
+        if getattr(scheduler, "interval", "epoch") == "epoch":
+            preview(host, block, optimizer, config.train_settings.epochs, key)
     snapshots = SnapshotManager(
         folder.path,
         config.runner.snapshot_prefix or "snapshot",
@@ -164,10 +163,7 @@ def _dry_run(trainer: Trainer, runner: Runner, batch: Batch, loaded: LoadedConfi
     """One batch, one backward, one evaluated batch: what fails later fails now."""
     with untouched(runner.model, trainer.device):
         if isinstance(runner, PoseTrainingRunner):
-            try:
-                runner.check_targets(batch)
-            except ConfigError as error:
-                raise loaded.located(error) from error
+            runner.check_targets(batch)
         try_step(runner, batch)
         if trainer.data.evaluation is None:
             return

@@ -8,7 +8,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim.lr_scheduler import LRScheduler
 
+from dlcore.engine.optim import state_fits
 from dlcore.engine.run_folder import LOGGER
 from dlcore.engine.snapshots import Content, list_snapshots, load_snapshot
 from dlcore.errors import SnapshotError
@@ -93,20 +95,18 @@ def restore_random_state(state: Mapping[str, Tensor], device: torch.device) -> N
         torch.cuda.set_rng_state(state["cuda"], device)
 
 
-def restore_scheduler(scheduler: Any, state: Mapping[str, Any]) -> None:
+def restore_scheduler(scheduler: LRScheduler, state: Mapping[str, Any]) -> None:
     """Load a saved schedule, and the learning rates that it had reached.
 
     Raises:
         SnapshotError: If the state belongs to another scheduler.
     """
-    try:
-        scheduler.load_state_dict(dict(state))
-        rates = scheduler.get_last_lr()
-        for group, rate in zip(scheduler.optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    if not state_fits(scheduler, state):
         raise SnapshotError(
-            f"the scheduler saved in the snapshot does not fit runner.scheduler "
-            f"({type(error).__name__}: {error}); write runner.load_scheduler_state_dict: false to "
-            f"take the schedule of the config"
-        ) from error
+            f"the schedule saved in the snapshot is not one of {type(scheduler).__name__}, which "
+            f"runner.scheduler names; write runner.load_scheduler_state_dict: false to take the "
+            f"schedule of the config"
+        )
+    scheduler.load_state_dict(dict(state))
+    for group, rate in zip(scheduler.optimizer.param_groups, scheduler.get_last_lr(), strict=True):
+        group["lr"] = rate

@@ -24,7 +24,7 @@ from dlcore.engine.run_folder import LOG_FILE, LOGGER, MANIFEST, RESOLVED_CONFIG
 from dlcore.engine.setup import load_run_data
 from dlcore.engine.snapshots import list_snapshots
 from dlcore.engine.trainer import Trainer
-from dlcore.errors import TrainingError
+from dlcore.errors import ConfigError, TrainingError
 from dlcore.plugin_host import PluginHost
 
 STATISTICS = "learning_stats.csv"
@@ -45,7 +45,10 @@ def train(loaded: LoadedConfig, host: PluginHost, request: RunRequest) -> RunFol
         LOGGER.info("dlcore %s, run folder %s", dlcore.__version__, folder.path)
         for notice in loaded.notices:
             LOGGER.info("config: %s", notice)
-        _train_in(folder, loaded, host, request, source)
+        try:
+            _train_in(folder, loaded, host, request, source)
+        except ConfigError as error:
+            raise error if error.path is not None else loaded.located(error) from error
     return folder
 
 
@@ -133,4 +136,7 @@ def _draw_curves(folder: RunFolder) -> None:
     if statistics.is_file():
         from dlcore.engine.curves import draw_learning_curves
 
-        draw_learning_curves(statistics, folder.path / "learning_curves.png")
+        try:
+            draw_learning_curves(statistics, folder.path / "learning_curves.png")
+        except (ValueError, OSError) as error:
+            LOGGER.warning("the learning curves were not drawn: %s", error)

@@ -66,7 +66,7 @@ class Trainer:
         runner: What a step and an evaluation are.
         data: The batches.
         optimizer: Holds the model's parameters.
-        scheduler: Stepped after each epoch, or None.
+        scheduler: Stepped after each epoch, or after each step if its `interval` says so; or None.
         precision: How the run computes.
         device: Where.
         folder: Where files go.
@@ -109,6 +109,7 @@ class Trainer:
         self.save_optimizer_state = save_optimizer_state
         self.memory_format = memory_format
         self.progress = Progress()
+        self._schedule_by_step = getattr(scheduler, "interval", "epoch") == "step"
         self._saved_at = time.monotonic()
 
     def fit(self) -> None:
@@ -146,8 +147,8 @@ class Trainer:
             is_last or number % self.schedule.eval_interval == 0
         ):
             metrics = self._evaluate(interrupt)
-        if self.scheduler is not None:
-            scheduler_step(self.scheduler, metrics.get(PLATEAU_METRIC))
+        if self.scheduler is not None and not self._schedule_by_step:
+            self._step_schedule(metrics, is_last)
 
         steps = self.progress.state.step - first_step
         self.progress.epoch = number
@@ -168,6 +169,8 @@ class Trainer:
 
             def after_step(state: EpochState) -> None:
                 bar.update()
+                if self.scheduler is not None and self._schedule_by_step:
+                    scheduler_step(self.scheduler, None)
                 if state.step % self.schedule.display_iters == 0:
                     loss = state.means()["total_loss"]
                     LOGGER.info("epoch %d, step %d/%d, loss %.5f", number, state.step, total, loss)
@@ -210,6 +213,15 @@ class Trainer:
             waiting = coming
         if waiting is not None:
             yield waiting
+
+    def _step_schedule(self, metrics: dict[str, float], is_last: bool) -> None:
+        assert self.scheduler is not None
+        try:
+            scheduler_step(self.scheduler, metrics.get(PLATEAU_METRIC))
+        except ValueError as error:
+            if not is_last:
+                raise
+            LOGGER.info("the learning-rate schedule ends with this epoch: %s", error)
 
     def _save(self, is_last: bool, metrics: dict[str, float]) -> None:
         written = self.snapshots.update(

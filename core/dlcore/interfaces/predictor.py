@@ -32,6 +32,7 @@ class Predictor(ABC):
         Returns:
             `poses`: (B, N, K, 3 or more) x, y, score, ... in pixels of the network's input. A
             missing individual has scores below 0, a missing keypoint is NaN. A predictor may give
-            more by other names, for example `identity` maps.
+            more by other names. One for a head that knows no places, such as identity, gives
+            `heatmap` (B, H, W, N) instead.
         """
         raise NotImplementedError
