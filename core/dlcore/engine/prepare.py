@@ -12,6 +12,7 @@ from dlcore.building import build
 from dlcore.config.loading import LoadedConfig
 from dlcore.data.device import to_device
 from dlcore.engine.assembly import build_model
+from dlcore.engine.compilation import compile_forward
 from dlcore.engine.dry_run import timer, try_step, untouched
 from dlcore.engine.manifest import make_manifest, with_full_names
 from dlcore.engine.optim import build_optimizer, build_scheduler, preview
@@ -78,6 +79,8 @@ def prepare(
     batch = to_device(next(data.train.epoch(1)), device, data.train_normalization, memory_format)
     precision = _precision(config.runner.precision, device, make_runner, batch, content)
     runner = make_runner(precision)
+    if config.runner.compile and isinstance(runner, PoseTrainingRunner):
+        compile_forward(runner, batch)
     optimizer = build_optimizer(
         host, config.runner.optimizer.model_dump(), model.parameters(), "runner.optimizer"
     )

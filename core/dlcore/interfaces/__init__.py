@@ -1,52 +1,90 @@
-"""What plugins subclass, one class per kind of component, and the types they exchange."""
+"""What plugins subclass, one class per kind of component, and the types they exchange.
 
-from dlcore.interfaces.backbone import Backbone
-from dlcore.interfaces.collate import Collate
-from dlcore.interfaces.criterion import Criterion
-from dlcore.interfaces.dataset import PoseDataset
-from dlcore.interfaces.detector import Detector
-from dlcore.interfaces.head import Head
-from dlcore.interfaces.logger import Logger
-from dlcore.interfaces.neck import Neck
-from dlcore.interfaces.net_type import NetType
-from dlcore.interfaces.predictor import Predictor
-from dlcore.interfaces.runner import Runner
-from dlcore.interfaces.scheduler import Scheduler
-from dlcore.interfaces.target_generator import TargetGenerator
-from dlcore.interfaces.transform import GeometricTransform, Transform, Warp
-from dlcore.interfaces.types import (
-    Batch,
-    DatasetContext,
-    Features,
-    FeatureSpec,
-    Labels,
-    Outputs,
-    PoseTask,
-    Record,
-    RunInfo,
-    Sample,
-    Target,
-)
-from dlcore.interfaces.weight_initializer import WeightInitializer
+Names are imported when they are used: some need torch, and who only wants the others (a net type,
+say) should not wait for it.
+"""
 
-INTERFACES: dict[str, type] = {
-    "backbones": Backbone,
-    "necks": Neck,
-    "heads": Head,
-    "predictors": Predictor,
-    "target_generators": TargetGenerator,
-    "detectors": Detector,
-    "loggers": Logger,
-    "schedulers": Scheduler,
-    "criteria": Criterion,
-    "weight_initializers": WeightInitializer,
-    "transforms": Transform,
-    "collates": Collate,
-    "datasets": PoseDataset,
-    "runners": Runner,
-    "net_types": NetType,
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dlcore.interfaces.backbone import Backbone
+    from dlcore.interfaces.collate import Collate
+    from dlcore.interfaces.criterion import Criterion
+    from dlcore.interfaces.dataset import PoseDataset
+    from dlcore.interfaces.detector import Detector
+    from dlcore.interfaces.head import Head
+    from dlcore.interfaces.kinds import INTERFACES
+    from dlcore.interfaces.logger import Logger
+    from dlcore.interfaces.neck import Neck
+    from dlcore.interfaces.net_type import NetType
+    from dlcore.interfaces.predictor import Predictor
+    from dlcore.interfaces.runner import Runner
+    from dlcore.interfaces.scheduler import Scheduler
+    from dlcore.interfaces.target_generator import TargetGenerator
+    from dlcore.interfaces.transform import GeometricTransform, Transform, Warp
+    from dlcore.interfaces.types import (
+        Batch,
+        DatasetContext,
+        Features,
+        FeatureSpec,
+        Labels,
+        Outputs,
+        PoseTask,
+        Record,
+        RunInfo,
+        Sample,
+        Target,
+    )
+    from dlcore.interfaces.weight_initializer import WeightInitializer
+
+_MODULES = {
+    "Backbone": "backbone",
+    "Batch": "types",
+    "Collate": "collate",
+    "Criterion": "criterion",
+    "DatasetContext": "types",
+    "Detector": "detector",
+    "FeatureSpec": "types",
+    "Features": "types",
+    "GeometricTransform": "transform",
+    "Head": "head",
+    "INTERFACES": "kinds",
+    "Labels": "types",
+    "Logger": "logger",
+    "Neck": "neck",
+    "NetType": "net_type",
+    "Outputs": "types",
+    "PoseDataset": "dataset",
+    "PoseTask": "types",
+    "Predictor": "predictor",
+    "Record": "types",
+    "RunInfo": "types",
+    "Runner": "runner",
+    "Sample": "types",
+    "Scheduler": "scheduler",
+    "Target": "types",
+    "TargetGenerator": "target_generator",
+    "Transform": "transform",
+    "Warp": "transform",
+    "WeightInitializer": "weight_initializer",
 }
-"""The class that a component of each kind must subclass."""
+"""The module of each name."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 __all__ = [
     "INTERFACES",
