@@ -80,20 +80,20 @@ class LightEfficientNet(NetType):
 
 
 def _heatmap_head(maps: int | str, offsets: int | str) -> dict[str, Any]:
-    """One doubling layer to heatmaps and to offsets within a cell."""
+    """One doubling layer to heatmaps and to offsets within a cell; discs as targets."""
     layer = {"kernel_size": [3], "strides": [2]}
     return {
         "type": "HeatmapHead",
         "weight_init": "normal",
         "predictor": {
             "type": "HeatmapPredictor",
-            "apply_sigmoid": False,
-            "clip_scores": True,
+            "apply_sigmoid": True,
+            "clip_scores": False,
             "location_refinement": True,
             "locref_std": _LOCREF_STD,
         },
         "target_generator": {
-            "type": "HeatmapGaussianGenerator",
+            "type": "HeatmapPlateauGenerator",
             "num_heatmaps": maps,
             "pos_dist_thresh": _DISTANCE,
             "heatmap_mode": "KEYPOINT",
@@ -102,7 +102,7 @@ def _heatmap_head(maps: int | str, offsets: int | str) -> dict[str, Any]:
             "locref_std": _LOCREF_STD,
         },
         "criterion": {
-            "heatmap": {"type": "WeightedMSECriterion", "weight": 1.0},
+            "heatmap": {"type": "WeightedBCECriterion", "weight": 1.0},
             "locref": {"type": "WeightedHuberCriterion", "weight": 0.05},
         },
         "heatmap_config": {"channels": ["backbone_output_channels", maps], **layer},
