@@ -117,6 +117,8 @@ class CSPNeXt(Backbone):
         half = int(STEM_CHANNELS * widen_factor // 2)
         if half < 1:
             raise ValueError(f"widen_factor leaves no channels: {widen_factor}")
+        if int(stages[0].channels * widen_factor) * expand_ratio < 1:
+            raise ValueError(f"expand_ratio leaves no channels: {expand_ratio}")
         self.stem = nn.Sequential(
             conv(3, half, 3, stride=2), conv(half, half, 3), conv(half, channels, 3)
         )
