@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from pydantic import PositiveFloat
 from torch import Tensor, nn
 
 from dlcore.interfaces import Backbone, FeatureSpec
@@ -62,8 +63,8 @@ class CSPNeXt(Backbone):
         expand_ratio: Part of a stage's channels on which its blocks work.
         deepen_factor: Scales the number of blocks: 0.33, 0.67 and 1.33 for s, m and x.
         widen_factor: Scales the number of channels: 0.5, 0.75 and 1.25 for s, m and x.
-        out_indices: After which stages to give a map; 0 is the stem, -1 the last stage. A number
-            gives one map, a list several. Stages behind the last map are left out.
+        out_indices: After which stages to give a map; 0 is the stem, -1 the last stage. Stages
+            behind the last map are left out.
         channel_attention: Whether stages weigh their channels.
         norm_layer: `SyncBN` joins the statistics of the processes of a training on several GPUs,
             and is the same as `BN` on one device. `BN` does not.
@@ -85,9 +86,9 @@ class CSPNeXt(Backbone):
         model_name: str = "cspnext_m",
         pretrained: bool | str | None = None,
         arch: Literal["P5", "P6"] = "P5",
-        expand_ratio: float = 0.5,
-        deepen_factor: float = 0.67,
-        widen_factor: float = 0.75,
+        expand_ratio: PositiveFloat = 0.5,
+        deepen_factor: PositiveFloat = 0.67,
+        widen_factor: PositiveFloat = 0.75,
         out_indices: int | list[int] = -1,
         channel_attention: bool = True,
         norm_layer: Literal["SyncBN", "BN"] = "SyncBN",
@@ -102,14 +103,6 @@ class CSPNeXt(Backbone):
             freeze_bn_stats=frozen if freeze_bn_stats is None else freeze_bn_stats,
             freeze_bn_weights=frozen if freeze_bn_weights is None else freeze_bn_weights,
         )
-        factors = {
-            "expand_ratio": expand_ratio,
-            "deepen_factor": deepen_factor,
-            "widen_factor": widen_factor,
-        }
-        for name, factor in factors.items():
-            if factor <= 0:
-                raise ValueError(f"{name} must be above 0, got {factor}")
         stages = ARCHITECTURES[arch]
         self._maps = _maps(out_indices, len(stages) + 1)
         conv = conv_maker(NORMS[norm_layer], ACTIVATIONS[activation_fn])
@@ -138,7 +131,7 @@ class CSPNeXt(Backbone):
             self.add_module(f"stage{number}", nn.Sequential(down, *pooling, layer))
             specs.append(spec)
         maps = tuple(specs[i] for i in self._maps)
-        self.features = maps[0] if isinstance(out_indices, int) else maps
+        self.features = maps[0] if len(maps) == 1 else maps
         self._initialize()
         if pretrained:
             load(self, model_name, pretrained, backbone_weight_folder, repo_id)
@@ -154,7 +147,7 @@ class CSPNeXt(Backbone):
             features = stage(features)
             if index in self._maps:
                 maps.append(features)
-        return maps[0] if isinstance(self.features, FeatureSpec) else tuple(maps)
+        return maps[0] if len(maps) == 1 else tuple(maps)
 
     def _initialize(self) -> None:
         for module in self.modules():

@@ -27,7 +27,7 @@ SIZES = {
         ({"arch": "P6"}, FeatureSpec(channels=128, stride=64)),
         ({"out_indices": 3}, FeatureSpec(channels=64, stride=16)),
         ({"out_indices": [2, 0]}, (FeatureSpec(8, 2), FeatureSpec(32, 8))),
-        ({"out_indices": [-1]}, (FeatureSpec(channels=128, stride=32),)),
+        ({"out_indices": [-1]}, FeatureSpec(channels=128, stride=32)),
         ({"channel_attention": False, "activation_fn": "ReLU"}, FeatureSpec(128, 32)),
         ({"norm_layer": "BN", "expand_ratio": 0.25}, FeatureSpec(128, 32)),
     ],
@@ -106,8 +106,6 @@ def test_an_untrained_network_neither_fades_nor_explodes() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"deepen_factor": 0.0}, "deepen_factor must be above 0, got 0.0"),
-        ({"expand_ratio": -1.0}, "expand_ratio must be above 0, got -1.0"),
         ({"widen_factor": 0.01}, "widen_factor leaves no channels: 0.01"),
         ({"expand_ratio": 0.01}, "expand_ratio leaves no channels: 0.01"),
         ({"out_indices": 5}, r"out_indices must be different ones from 0 .*4 .*, got 5"),
