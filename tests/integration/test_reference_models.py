@@ -17,6 +17,13 @@ MODELS = [
     "single_hrnet_w18",
     "single_hrnet_w32",
     "single_hrnet_w48",
+    "single_dekr_w18",
+    "single_dekr_w32",
+    "single_dekr_w48",
+    "multi_dekr_w18",
+    "multi_dekr_w32",
+    "multi_dekr_w48",
+    "multi_identity_unique_dekr_w18",
     "single_cspnext_s",
     "single_cspnext_m",
     "single_cspnext_x",
@@ -95,8 +102,8 @@ def test_outputs_and_poses_equal_the_reference(reference, name):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_names_and_shapes_of_weights_equal_the_reference(reference, shared, name):
-    model, _, _ = reference(name)
-    kind, _, net = name.partition("_")
+    model, _, meta = reference(name)
+    kind, _, net = meta["config"].removesuffix(".yaml").partition("/")
     path = shared / "peer" / "reference" / "state_dicts" / f"{net}.json"
     expected = json.loads(path.read_text())
     wanted = expected["shared"] | expected["heads"][kind]

@@ -12,7 +12,7 @@ from dlcore.engine.optim import build_optimizer
 from dlcore.interfaces import Labels, PoseTask
 from tests.integration.test_reference_models import keyed_weights
 
-MODELS = ["single_resnet_50", "single_hrnet_w18", "single_cspnext_s"]
+MODELS = ["single_resnet_50", "single_hrnet_w18", "single_cspnext_s", "multi_dekr_w18"]
 
 
 def labels_of_reference(seed, task, size):

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dlcore.interfaces import Features, FeatureSpec, Head, PoseTask
+from dlcore.layers.channels import ChannelMap, convert_channels
 from dlcore_plugins.dekr.adaptive import AdaptBlock, adapt, grouped
 from dlcore_plugins.dekr.options import HeatmapLayersOptions, OffsetLayersOptions
+
+_MAPS = "heatmap_head.head_heatmap.1."
+_TRANSITION = "offset_head.transition_offset."
+_PER_KEYPOINT = ("offset_head.offset_feature_layers.", "offset_head.offset_final_layer.")
 
 
 class DEKRHead(Head):
@@ -67,7 +71,7 @@ class DEKRHead(Head):
             ("offset_config", offset.channels[2], task.num_keypoints),
         ):
             if last != needed:
-                what = "keypoints and their centre" if "heatmap" in key else "keypoints"
+                what = "keypoints and their centre" if needed > task.num_keypoints else "keypoints"
                 raise ValueError(
                     f"{key}.channels ends with {last}, but {task.num_keypoints} {what} need "
                     f"{needed}"
@@ -93,29 +97,27 @@ class DEKRHead(Head):
         Raises:
             ValueError: If the indices do not fit one of the heads.
         """
-        own = self.state_dict()
-        total = len(self.offset_head.offset_final_layer)
-        former = len({key.split(".")[2] for key in state if ".offset_final_layer." in key})
-        if len(old_indices) != total or max(old_indices) >= former:
-            raise ValueError(
-                f"the indices {list(old_indices)} do not fit a head of {total} keypoints that is "
-                f"made from one of {former}"
-            )
-        with_centre = [*old_indices, former]
+        if f"{_MAPS}bias" not in state:
+            return dict(state)  # of another kind of head
+        former = len(state[f"{_MAPS}bias"]) - 1
+        if max(old_indices) >= former:
+            raise ValueError(f"index {max(old_indices)} is beyond the last of {former} keypoints")
+        own_channels = range(self.offset_head.channels_per_keypoint)
+        transition = [
+            index * len(own_channels) + channel if index >= 0 else -1
+            for index in old_indices
+            for channel in own_channels
+        ]
+        rows_of = {_MAPS: [*old_indices, former], _TRANSITION: transition}
         converted = {}
-        for key, value in own.items():
-            part, layer, *rest = key.split(".")
-            if layer == "head_heatmap" and rest[0] == "1":
-                converted[key] = _pick(state[key], value, with_centre)
-            elif layer == "transition_offset" and value.ndim:
-                old, new = state[key].unflatten(0, (former, -1)), value.unflatten(0, (total, -1))
-                converted[key] = _pick(old, new, old_indices).flatten(0, 1)
-            elif layer.startswith("offset_"):
-                index = old_indices[int(rest[0])]
-                former_key = ".".join((part, layer, str(index), *rest[1:]))
-                converted[key] = value if index < 0 else state[former_key]
-            else:
-                converted[key] = state[key]
+        for key, value in self.state_dict().items():
+            former_key = _key_of_keypoint(key, old_indices)
+            if former_key not in state:
+                continue
+            converted[key] = state[former_key]
+            for prefix, rows in rows_of.items():
+                if key.startswith(prefix) and value.ndim:
+                    converted[key] = convert_channels(key, state[key], value, {0: ChannelMap(rows)})
         return converted
 
 
@@ -143,6 +145,7 @@ class _OffsetLayers(nn.Module):
         super().__init__()
         before, channels, keypoints = options.channels
         own = options.num_offset_per_kpt
+        self.channels_per_keypoint = own
         self.num_blocks = options.num_blocks
         self.transition_offset = _transition(before, channels)
         self.offset_feature_layers = nn.ModuleList(
@@ -198,7 +201,10 @@ def _check_features(key: str, channels: Sequence[int], features: Features) -> No
         )
 
 
-def _pick(old: Tensor, own: Tensor, rows: Sequence[int]) -> Tensor:
-    """Rows of `old`, those of `own` where the index is negative."""
-    chosen = [own[i] if row < 0 else old[row].to(own) for i, row in enumerate(rows)]
-    return torch.stack(chosen)
+def _key_of_keypoint(key: str, old_indices: Sequence[int]) -> str:
+    """The key in a head with other keypoints; of none where that head lacks the keypoint."""
+    for prefix in _PER_KEYPOINT:
+        if key.startswith(prefix):
+            index, _, rest = key.removeprefix(prefix).partition(".")
+            return f"{prefix}{old_indices[int(index)]}.{rest}"
+    return key

@@ -148,7 +148,9 @@ class DEKRPredictor(Predictor):
 
 def _peaks(heatmaps: Tensor) -> Tensor:
     """Maps (B, K, h, w) or (B, h, w) that keep their peaks only, 0 elsewhere."""
-    highest = F.max_pool2d(heatmaps, _PEAK_WINDOW, stride=1, padding=_PEAK_WINDOW // 2)
+    size, margin = _PEAK_WINDOW, _PEAK_WINDOW // 2
+    highest = F.max_pool2d(heatmaps, (1, size), stride=1, padding=(0, margin))
+    highest = F.max_pool2d(highest, (size, 1), stride=1, padding=(margin, 0))
     return heatmaps.where(heatmaps == highest, 0.0)
 
 

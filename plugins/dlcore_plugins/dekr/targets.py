@@ -220,8 +220,9 @@ class _Canvas:
 
     def blank(self, values: Tensor) -> Tensor:
         """A row of cells with one value (B, M) for each map."""
-        cells = values.new_zeros(self.spare + 1)
-        cells[:-1] = values.view(-1, 1).expand(-1, self.area).flatten()
+        cells = values.new_empty(self.spare + 1)
+        cells[:-1].view(-1, self.area).copy_(values.view(-1, 1))
+        cells[-1:] = 0
         return cells
 
     def index(self, window: _Window, maps: slice = slice(None)) -> Tensor:
