@@ -284,7 +284,15 @@ CHECKS: dict[str, dict[str, list[Check]]] = {
     },
     "datasets": {"DLCLoader": [deeplabcut_project], "COCOLoader": [coco_folder]},
     "runners": {"PoseTrainingRunner": [pose_runner]},
-    "net_types": {name: [net_type] for name in ("light_efficientnet", "resnet_50", "resnet_101")},
+    "net_types": {
+        name: [net_type]
+        for name in (
+            "light_efficientnet",
+            *("cspnext_s", "cspnext_m", "cspnext_x"),
+            *("hrnet_w18", "hrnet_w32", "hrnet_w48"),
+            *("resnet_50", "resnet_101"),
+        )
+    },
 }
 
 

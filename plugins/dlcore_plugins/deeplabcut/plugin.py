@@ -29,4 +29,34 @@ def register_net_types() -> list[Component]:
             "dlcore_plugins.deeplabcut.net_types:ResNet101",
             summary="ResNet-101 and one heatmap per bodypart, as in DeepLabCut.",
         ),
+        Component(
+            "hrnet_w18",
+            "dlcore_plugins.deeplabcut.net_types:HRNetW18",
+            summary="HRNet-W18 and fine heatmaps, one per bodypart, as in DeepLabCut.",
+        ),
+        Component(
+            "hrnet_w32",
+            "dlcore_plugins.deeplabcut.net_types:HRNetW32",
+            summary="HRNet-W32 and fine heatmaps, one per bodypart, as in DeepLabCut.",
+        ),
+        Component(
+            "hrnet_w48",
+            "dlcore_plugins.deeplabcut.net_types:HRNetW48",
+            summary="HRNet-W48 and fine heatmaps, one per bodypart, as in DeepLabCut.",
+        ),
+        Component(
+            "cspnext_s",
+            "dlcore_plugins.deeplabcut.net_types:CSPNeXtS",
+            summary="CSPNeXt-S and coarse heatmaps, one per bodypart, as in DeepLabCut.",
+        ),
+        Component(
+            "cspnext_m",
+            "dlcore_plugins.deeplabcut.net_types:CSPNeXtM",
+            summary="CSPNeXt-M and coarse heatmaps, one per bodypart, as in DeepLabCut.",
+        ),
+        Component(
+            "cspnext_x",
+            "dlcore_plugins.deeplabcut.net_types:CSPNeXtX",
+            summary="CSPNeXt-X and coarse heatmaps, one per bodypart, as in DeepLabCut.",
+        ),
     ]
