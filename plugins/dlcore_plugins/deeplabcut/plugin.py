@@ -59,4 +59,19 @@ def register_net_types() -> list[Component]:
             "dlcore_plugins.deeplabcut.net_types:CSPNeXtX",
             summary="CSPNeXt-X and coarse heatmaps, one per bodypart, as in DeepLabCut.",
         ),
+        Component(
+            "dekr_w18",
+            "dlcore_plugins.deeplabcut.dekr_net_types:DekrW18",
+            summary="HRNet-W18 and DEKR: several animals by their centres, as in DeepLabCut.",
+        ),
+        Component(
+            "dekr_w32",
+            "dlcore_plugins.deeplabcut.dekr_net_types:DekrW32",
+            summary="HRNet-W32 and DEKR: several animals by their centres, as in DeepLabCut.",
+        ),
+        Component(
+            "dekr_w48",
+            "dlcore_plugins.deeplabcut.dekr_net_types:DekrW48",
+            summary="HRNet-W48 and DEKR: several animals by their centres, as in DeepLabCut.",
+        ),
     ]
