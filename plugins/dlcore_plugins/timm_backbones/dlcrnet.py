@@ -85,9 +85,14 @@ class DLCRNet(Backbone):
             fine, middle = fine.detach(), middle.detach()
         fine = self.conv_block5(self.conv_block4(self.conv_block3(fine)))
         middle = self.conv_block2(self.conv_block1(middle))
-        size = features.shape[2:]
-        banks = [interpolate(m, size, mode="bilinear", antialias=True) for m in (fine, middle)]
-        return torch.cat([*banks, features], dim=1)
+        return torch.cat([_resize(fine, features), _resize(middle, features), features], dim=1)
+
+
+def _resize(bank: Tensor, features: Tensor) -> Tensor:
+    """Resize a map to the size of the features, in float32 because CPUs cannot in bfloat16."""
+    size = features.shape[2:]
+    resized = interpolate(bank.float(), size, mode="bilinear", antialias=True)
+    return resized.to(features.dtype)
 
 
 def _tap(stage: nn.Sequential, features: Tensor) -> tuple[Tensor, Tensor]:

@@ -65,6 +65,18 @@ def test_no_gradient_flows_through_the_taps_unless_it_is_asked_for() -> None:
     assert gradient_through_taps(DLCRNet(detach_taps=False)) > 0
 
 
+def test_works_in_mixed_precision() -> None:
+    backbone = DLCRNet(output_stride=16).eval()
+
+    with torch.no_grad():
+        expected = backbone(IMAGES)
+        with torch.autocast("cpu", torch.bfloat16):
+            features = backbone(IMAGES)
+
+    assert features.dtype == torch.bfloat16
+    assert float((features - expected).abs().mean()) < 0.03 * float(expected.abs().mean())
+
+
 def test_batch_norm_is_frozen_unless_the_config_says_otherwise() -> None:
     def norms(backbone: DLCRNet) -> set[tuple[bool, bool]]:
         layers = (backbone.model.bn1, backbone.conv_block1[1])
