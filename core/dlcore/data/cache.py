@@ -26,7 +26,7 @@ def auto_budget() -> int:
 
 
 class ImageCache:
-    """Decodes the images of records and keeps as many as fit the budget.
+    """Decodes the images of records and keeps as many as fit the budget, each once.
 
     Room is given to the records in their order until the budget is full; the other images are
     decoded each time. The memory is an anonymous shared mapping: what one forked worker decodes,
@@ -61,6 +61,7 @@ class ImageCache:
         Raises:
             DataError: If the image is missing or damaged.
         """
+        index = self._first[index]
         offset = self._offsets[index]
         if offset < 0:
             return read_image(self._records[index].image)
@@ -88,10 +89,14 @@ class ImageCache:
     def _allocate(self) -> None:
         self._sizes = np.zeros((len(self._records), 2), np.int64)
         self._offsets = np.full(len(self._records), -1, np.int64)
+        places: dict[Path, int] = {}
+        self._first = [places.setdefault(r.image, i) for i, r in enumerate(self._records)]
         end = 0
         for index, record in enumerate(self._records):
             if end >= self._budget:
                 break
+            if self._first[index] != index:
+                continue
             width, height = record.size or image_size(record.image)
             if end + 3 * width * height > self._budget:
                 break

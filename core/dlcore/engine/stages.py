@@ -1,0 +1,86 @@
+"""The stages of a run: a detector first where there is one, then the pose model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from dlcore.config.schema import (
+    Data,
+    DetectorData,
+    RunConfig,
+    RunnerSection,
+    TrainSettings,
+)
+
+StageName = Literal["pose", "detector"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One model that a run trains, with the sections of the config that are about it.
+
+    Attributes:
+        name: "pose" or "detector".
+        data: Transforms.
+        runner: Optimizer, schedule, snapshots.
+        settings: How long and on how much at a time.
+        resume_training_from: A snapshot to go on from.
+    """
+
+    name: StageName
+    data: Data | DetectorData
+    runner: RunnerSection
+    settings: TrainSettings
+    resume_training_from: str | None
+
+    def key(self, name: str) -> str:
+        """The dotted key of one of its sections: "runner" or "detector.runner"."""
+        return name if self.name == "pose" else f"{self.name}.{name}"
+
+    @property
+    def snapshot_prefix(self) -> str:
+        """What the names of its snapshots begin with."""
+        return self.runner.snapshot_prefix or f"snapshot{self._suffix('-')}"
+
+    @property
+    def resume_file(self) -> str:
+        """Holds everything it needs to go on exactly, as of the last time it was saved."""
+        return f"resume{self._suffix('-')}.pt"
+
+    @property
+    def statistics_file(self) -> str:
+        """Its table of losses and metrics."""
+        return f"learning_stats{self._suffix('_')}.csv"
+
+    @property
+    def curves_file(self) -> str:
+        """Its picture of that table."""
+        return f"learning_curves{self._suffix('_')}.png"
+
+    def _suffix(self, joint: str) -> str:
+        return "" if self.name == "pose" else f"{joint}{self.name}"
+
+
+def stages_of(config: RunConfig, only: StageName | None = None) -> list[Stage]:
+    """What a run trains, in order. A stage of 0 epochs is left out.
+
+    Args:
+        config: The config of the run.
+        only: Leave the other one out.
+    """
+    found = []
+    detector = config.detector
+    if config.method == "td" and detector is not None:
+        found.append(
+            Stage(
+                "detector",
+                detector.data,
+                detector.runner,
+                detector.train_settings,
+                detector.resume_training_from,
+            )
+        )
+    pose = (config.data, config.runner, config.train_settings, config.resume_training_from)
+    found.append(Stage("pose", *pose))
+    return [s for s in found if s.settings.epochs > 0 and only in (None, s.name)]
