@@ -143,9 +143,14 @@ def head_input(features: Features, head: Head | type[Head], name: str) -> Featur
     """The feature map whose stride counts for a head: the only one, or the finest.
 
     Raises:
-        ValueError: If the head takes one map and there are several.
+        ValueError: If the head takes one map and there are several, or tokens.
     """
     if isinstance(features, FeatureSpec):
+        if features.tokens is not None and not head.takes_tokens:
+            raise ValueError(
+                f"heads.{name}: takes a feature map, but model.neck gives tokens; "
+                f"choose a head that takes them, or no neck"
+            )
         return features
     if len(features) > 1 and not head.takes_several_maps:
         raise ValueError(

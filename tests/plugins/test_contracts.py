@@ -29,6 +29,7 @@ from dlcore.testing import (
     check_dataset,
     check_head,
     check_logger,
+    check_neck,
     check_net_type,
     check_predictor,
     check_round_trip,
@@ -65,8 +66,14 @@ def backbone(*, odd_size: bool = True, **options: Any) -> Check:
     return lambda cls, _: check_backbone(cls(**options), odd_size=odd_size)
 
 
-def head(**options: Any) -> Check:
-    return lambda cls, _: check_head(cls(FEATURES, TASK, **options), FEATURES, TASK)
+def neck(*, odd_size: bool = True, **options: Any) -> Check:
+    return lambda cls, _: check_neck(cls(FEATURES, **options), FEATURES, odd_size=odd_size)
+
+
+def head(*, features: FeatureSpec = FEATURES, odd_size: bool = True, **options: Any) -> Check:
+    return lambda cls, _: check_head(
+        cls(features, TASK, **options), features, TASK, odd_size=odd_size
+    )
 
 
 def maps(**channels: int) -> dict[str, torch.Tensor]:
@@ -176,6 +183,16 @@ def pose_runner(cls: type, _: Path) -> None:
 
 
 DOUBLING = {"kernel_size": [3], "strides": [2]}
+BINS = dict.fromkeys("xy", torch.randn(2, 3, 128, generator=torch.Generator().manual_seed(0)))
+TOKENS = {
+    "feature_size": [8, 8],
+    "patch_size": [2, 4],
+    "num_keypoints": 3,
+    "channels": 8,
+    "dim": 8,
+    "depth": 2,
+    "heads": 2,
+}
 
 CHECKS: dict[str, dict[str, list[Check]]] = {
     "backbones": {
@@ -198,6 +215,12 @@ CHECKS: dict[str, dict[str, list[Check]]] = {
             backbone(model_name="test_vit", out_indices=[1]),
         ],
     },
+    "necks": {
+        "Transformer": [
+            neck(odd_size=False, pos_embedding_type=places, **TOKENS)
+            for places in ("sine-full", "sine", "learnable")
+        ],
+    },
     "heads": {
         "HeatmapHead": [
             head(heatmap_config={**DOUBLING, "channels": [8, 3]}),
@@ -212,22 +235,54 @@ CHECKS: dict[str, dict[str, list[Check]]] = {
                 }
             ),
         ],
+        "RTMCCHead": [
+            head(odd_size=False, input_size=[64, 64], out_channels=3, gau_cfg=gau)
+            for gau in (None, {"use_rel_bias": True, "pos_enc": True, "act_fn": "ReLU"})
+        ],
+        "TransformerHead": [
+            head(
+                features=FeatureSpec(channels=24, stride=8, tokens=3),
+                dim=8,
+                hidden_heatmap_dim=48,
+                heatmap_dim=16,
+                apply_multi=several,
+                heatmap_size=[4, 4],
+                apply_init=True,
+            )
+            for several in (False, True)
+        ],
     },
     "target_generators": {
-        name: [
-            targets(),
-            targets(TWO_ANIMALS),
-            targets(TWO_ANIMALS, gradient_masking=True),
-            targets(TWO_ANIMALS, maps(heatmap=2), heatmap_mode="INDIVIDUAL", generate_locref=False),
-            targets(
-                TWO_ANIMALS,
-                maps(heatmap=2, locref=4),
-                label_keypoint_key="keypoints_unique",
-            ),
-        ]
-        for name in ("HeatmapGaussianGenerator", "HeatmapPlateauGenerator")
+        "SimCCGenerator": [
+            targets(TASK, BINS, input_size=[64, 64]),
+            targets(TASK, BINS, input_size=[64, 64], normalize=False, sigma=[4.0, 6.0]),
+            targets(TASK, BINS, input_size=[64, 64], smoothing_type="standard"),
+        ],
+        **{
+            name: [
+                targets(),
+                targets(TWO_ANIMALS),
+                targets(TWO_ANIMALS, gradient_masking=True),
+                targets(
+                    TWO_ANIMALS,
+                    maps(heatmap=2),
+                    heatmap_mode="INDIVIDUAL",
+                    generate_locref=False,
+                ),
+                targets(
+                    TWO_ANIMALS,
+                    maps(heatmap=2, locref=4),
+                    label_keypoint_key="keypoints_unique",
+                ),
+            ]
+            for name in ("HeatmapGaussianGenerator", "HeatmapPlateauGenerator")
+        },
     },
     "predictors": {
+        "SimCCPredictor": [
+            predictor(BINS),
+            predictor(BINS, apply_softmax=False, normalize_outputs=True),
+        ],
         "HeatmapPredictor": [
             predictor(),
             predictor(apply_sigmoid=False, clip_scores=True),
@@ -236,11 +291,18 @@ CHECKS: dict[str, dict[str, list[Check]]] = {
         "IdentityPredictor": [predictor(maps(heatmap=2), gives_poses=False)],
     },
     "criteria": {
+        "KLDiscreteLoss": [
+            criterion((2, 3, 8)),
+            criterion((2, 3, 8), label_softmax=True, mask=[1], mask_weight=0.5, batch_average=True),
+        ],
         "WeightedMSECriterion": [criterion()],
         "WeightedHuberCriterion": [criterion()],
         "WeightedBCECriterion": [criterion()],
     },
-    "weight_initializers": {"Normal": [initializer(), initializer(std=0.1)]},
+    "weight_initializers": {
+        "Normal": [initializer(), initializer(std=0.1)],
+        "Rtmpose": [initializer()],
+    },
     "transforms": {
         "affine": [
             transform(p=1.0, rotation=30, scaling=[0.5, 1.25], translation=4),

@@ -25,9 +25,12 @@ class Head(nn.Module):
             resolution, 1 where it keeps it, 0.5 where it halves it.
         takes_several_maps: Whether `forward` takes a tuple of maps. If not, being given several
             is an error that names a neck.
+        takes_tokens: Whether `forward` takes tokens (B, tokens, C) where the neck gives them. If
+            not, being given tokens is an error.
     """
 
     takes_several_maps: ClassVar[bool] = False
+    takes_tokens: ClassVar[bool] = False
     output_names: tuple[str, ...]
     upsampling: float = 1.0
 

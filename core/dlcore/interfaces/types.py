@@ -36,10 +36,13 @@ class FeatureSpec:
     Attributes:
         channels: Number of channels.
         stride: Input pixels per cell along one axis, at least 1.
+        tokens: None for a map. Otherwise the number of vectors (B, tokens, channels) that a neck
+            gives instead of one; `stride` is that of the map it made them from.
     """
 
     channels: int
     stride: int
+    tokens: int | None = None
 
 
 Features = FeatureSpec | tuple[FeatureSpec, ...]

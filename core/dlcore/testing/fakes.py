@@ -123,11 +123,13 @@ def fake_features(
 def fake_features(
     features: Features, size: tuple[int, int] = (64, 64), batch: int = 2, seed: int = 0
 ) -> Tensor | tuple[Tensor, ...]:
-    """Random feature maps of the declared shape, for images of `size` (width, height)."""
+    """Random feature maps or tokens as declared, for images of `size` (width, height)."""
     if not isinstance(features, FeatureSpec):
         return tuple(fake_features(spec, size, batch, seed + i) for i, spec in enumerate(features))
     width, height = (-(-side // features.stride) for side in size)
     generator = torch.Generator().manual_seed(seed)
+    if features.tokens is not None:
+        return torch.randn(batch, features.tokens, features.channels, generator=generator)
     return torch.randn(batch, features.channels, height, width, generator=generator)
 
 

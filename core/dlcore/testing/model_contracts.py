@@ -264,6 +264,12 @@ def _expect_maps(maps: object, features: Features, size: tuple[int, int], what: 
     for spec, given in zip(features, maps, strict=True):
         tensor = expect_tensor(given, f"{what}: a map")
         shape = tuple(tensor.shape)
+        if spec.tokens is not None:
+            expect(
+                shape == (BATCH, spec.tokens, spec.channels),
+                f"{what} declares {spec}, but gives tokens of shape {shape}",
+            )
+            continue
         expect(
             len(shape) == 4 and shape[:2] == (BATCH, spec.channels),
             f"{what} declares {spec.channels} channels, but gives a map of shape {shape}",
@@ -297,8 +303,8 @@ def _expect_outputs(
             shape[:1] == (BATCH,),
             f"{what}: output {name!r} has shape {shape} for a batch of {BATCH}",
         )
-        if len(shape) != 4:
-            continue  # not a map, for example one vector for each keypoint
+        if len(shape) != 4 or len(cells) != 2:
+            continue  # not from map to map: one vector for each keypoint, or made from tokens
         for got, before in zip(shape[2:], cells, strict=True):
             # a transposed convolution without padding adds up to twice its stride
             expect(

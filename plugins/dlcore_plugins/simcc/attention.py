@@ -32,7 +32,8 @@ class ScaleNorm(nn.Module):
     def forward(self, vectors: Tensor) -> Tensor:
         """Vectors (*, size) to vectors of the same shape."""
         norm = vectors.norm(dim=-1, keepdim=True) * self.scale
-        return vectors / norm.clamp(min=_EPSILON) * self.g
+        result: Tensor = vectors / norm.clamp(min=_EPSILON) * self.g
+        return result
 
 
 class GatedAttentionUnit(nn.Module):

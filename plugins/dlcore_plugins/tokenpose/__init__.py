@@ -1,0 +1,1 @@
+"""TokenPose: one token per keypoint that attends to patches of the features."""
