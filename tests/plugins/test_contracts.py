@@ -222,6 +222,12 @@ CHECKS: dict[str, dict[str, list[Check]]] = {
         ],
     },
     "heads": {
+        "DEKRHead": [
+            head(
+                heatmap_config={"channels": [8, 6, 4]},
+                offset_config={"channels": [8, 12, 3], "num_offset_per_kpt": 4},
+            ),
+        ],
         "HeatmapHead": [
             head(heatmap_config={**DOUBLING, "channels": [8, 3]}),
             head(
@@ -253,6 +259,10 @@ CHECKS: dict[str, dict[str, list[Check]]] = {
         ],
     },
     "target_generators": {
+        "DEKRGenerator": [
+            targets(TASK, maps(heatmap=4, offset=6)),
+            targets(TWO_ANIMALS, maps(heatmap=4, offset=6), pos_dist_thresh=9),
+        ],
         "SimCCGenerator": [
             targets(TASK, BINS, input_size=[64, 64]),
             targets(TASK, BINS, input_size=[64, 64], normalize=False, sigma=[4.0, 6.0]),
@@ -279,6 +289,10 @@ CHECKS: dict[str, dict[str, list[Check]]] = {
         },
     },
     "predictors": {
+        "DEKRPredictor": [
+            predictor(maps(heatmap=4, offset=6)),
+            predictor(maps(heatmap=4, offset=6), apply_sigmoid=False, use_heatmap=False),
+        ],
         "SimCCPredictor": [
             predictor(BINS),
             predictor(BINS, apply_softmax=False, normalize_outputs=True),
@@ -291,6 +305,8 @@ CHECKS: dict[str, dict[str, list[Check]]] = {
         "IdentityPredictor": [predictor(maps(heatmap=2), gives_poses=False)],
     },
     "criteria": {
+        "DEKRHeatmapLoss": [criterion()],
+        "DEKROffsetLoss": [criterion(), criterion(beta=0.5)],
         "KLDiscreteLoss": [
             criterion((2, 3, 8)),
             criterion((2, 3, 8), label_softmax=True, mask=[1], mask_weight=0.5, batch_average=True),
@@ -300,6 +316,7 @@ CHECKS: dict[str, dict[str, list[Check]]] = {
         "WeightedBCECriterion": [criterion()],
     },
     "weight_initializers": {
+        "Dekr": [initializer(), initializer(std=0.1)],
         "Normal": [initializer(), initializer(std=0.1)],
         "Rtmpose": [initializer()],
     },
@@ -349,6 +366,9 @@ CHECKS: dict[str, dict[str, list[Check]]] = {
     "net_types": {
         name: [net_type]
         for name in (
+            "dekr_w18",
+            "dekr_w32",
+            "dekr_w48",
             "light_efficientnet",
             *("cspnext_s", "cspnext_m", "cspnext_x"),
             *("hrnet_w18", "hrnet_w32", "hrnet_w48"),
