@@ -12,5 +12,10 @@ def register_runners() -> list[Component]:
             "PoseTrainingRunner",
             "dlcore.engine.pose_runner:PoseTrainingRunner",
             summary="Trains and evaluates a pose model.",
-        )
+        ),
+        Component(
+            "DetectorTrainingRunner",
+            "dlcore.engine.detector_runner:DetectorTrainingRunner",
+            summary="Trains and evaluates a detector.",
+        ),
     ]
