@@ -9,6 +9,7 @@ import textwrap
 import types
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before any library reads them
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # for models this small, threads only wait
 os.environ.setdefault("WANDB_MODE", "offline")
 os.environ.setdefault("WANDB_SILENT", "true")
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")

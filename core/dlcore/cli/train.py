@@ -6,6 +6,7 @@ import logging
 import shlex
 import sys
 from pathlib import Path
+from typing import Literal
 
 import click
 from tqdm import tqdm
@@ -42,6 +43,11 @@ Examples:
     metavar="SNAPSHOT",
     help="Start a new run from the weights of SNAPSHOT; heads are matched by keypoint name.",
 )
+@click.option(
+    "--stage",
+    type=click.Choice(["detector", "pose"]),
+    help="Train only this stage of a top-down model.",
+)
 @click.option("--device", help="auto, cpu, cuda, cuda:1, mps. Default: `device` of FILE.")
 @click.option("--overwrite", is_flag=True, help="Move a former run in the output folder aside.")
 @plugin_option
@@ -51,6 +57,7 @@ def train_command(
     overrides: tuple[str, ...],
     resume: str | None,
     init_from: Path | None,
+    stage: Literal["detector", "pose"] | None,
     device: str | None,
     overwrite: bool,
     plugins: tuple[Path, ...],
@@ -78,6 +85,7 @@ def train_command(
         init_from=init_from,
         device=device,
         overwrite=overwrite,
+        stage=stage,
     )
     try:
         train(loaded, host, request)

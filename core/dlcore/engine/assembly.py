@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from torch import nn
+
 from dlcore.building import build
 from dlcore.config.placeholders import resolve
 from dlcore.config.places import initializer_block
 from dlcore.config.schema import RunConfig
+from dlcore.engine.run_folder import LOGGER
 from dlcore.errors import ConfigError, Problem
 from dlcore.interfaces import (
     Backbone,
     Criterion,
+    Detector,
     Features,
     FeatureSpec,
     Head,
@@ -50,6 +54,12 @@ def build_model(host: PluginHost, config: RunConfig, task: PoseTask, *, fresh: b
     if not fresh and block.get("pretrained"):
         block["pretrained"] = False  # other weights come: do not fetch these
     backbone: Backbone = build(host, "backbones", block, key="model.backbone", pretrained=fresh)
+    if fresh and not block.get("pretrained", True) and backbone.freeze_bn_stats:
+        LOGGER.warning(
+            "model.backbone starts from random weights, but freeze_bn_stats keeps its batch-norm "
+            "statistics at their first values, with which it hardly learns; "
+            "set model.backbone.freeze_bn_stats=false"
+        )
     neck: Neck | None = None
     if section.neck is not None:
         names["backbone_output_channels"] = _finest(backbone.features).channels
@@ -69,6 +79,36 @@ def build_model(host: PluginHost, config: RunConfig, task: PoseTask, *, fresh: b
     except ValueError as error:
         key, _, message = str(error).partition(": ")
         raise ConfigError([Problem(f"model.{key}", message)]) from error
+
+
+def build_detector(host: PluginHost, config: RunConfig, *, fresh: bool) -> Detector:
+    """Build what `detector.model:` describes.
+
+    Args:
+        host: Where components are found.
+        config: The validated config.
+        fresh: As for `build_model`.
+
+    Raises:
+        ConfigError: If it cannot be built.
+    """
+    assert config.detector is not None
+    block = dict(config.detector.model)
+    if not fresh and block.get("pretrained"):
+        block["pretrained"] = False
+    detector: Detector = build(host, "detectors", block, key="detector.model", pretrained=fresh)
+    return detector
+
+
+def input_size_of(model: nn.Module) -> tuple[int, int] | None:
+    """(width, height) of the only images that a model takes, None if it takes any size."""
+    if not isinstance(model, PoseModel):
+        return None
+    for part in (*model.heads.values(), model.backbone):
+        size = getattr(part, "input_size", None)
+        if size is not None:
+            return int(size[0]), int(size[1])
+    return None
 
 
 def _finest(features: Features) -> FeatureSpec:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -63,7 +64,9 @@ def to_original(poses: Array, matrix: Array) -> Array:
 def evaluate_predictions(
     predictions: Predictions, records: Sequence[Record], *, pcutoff: float = 0.6
 ) -> dict[str, float]:
-    """Metrics over all records that have predictions; see `dlcore.engine.metrics`.
+    """Metrics over all images that have predictions; see `dlcore.engine.metrics`.
+
+    Records of one image, as the crops of a top-down model are, count together.
 
     Args:
         predictions: What was predicted.
@@ -85,13 +88,17 @@ def evaluate_predictions(
 def _pairs(
     predicted: Sequence[Array | None], labels: Sequence[npt.ArrayLike], records: Sequence[Record]
 ) -> tuple[list[Array], list[Array]]:
-    """Predictions and truth of the records that have predictions."""
-    found = [
-        (poses, truth(keypoints, record.size))
-        for poses, keypoints, record in zip(predicted, labels, records, strict=True)
-        if poses is not None
-    ]
-    return [poses for poses, _ in found], [labels for _, labels in found]
+    """Predictions and truth of the images that have predictions."""
+    found: dict[Path, list[tuple[Array, Array]]] = {}
+    for poses, keypoints, record in zip(predicted, labels, records, strict=True):
+        if poses is not None:
+            pair = (poses, truth(keypoints, record.size))
+            found.setdefault(record.image, []).append(pair)
+    images = list(found.values())
+    return (
+        [np.concatenate([poses for poses, _ in pairs]) for pairs in images],
+        [np.concatenate([labels for _, labels in pairs]) for pairs in images],
+    )
 
 
 def truth(keypoints: npt.ArrayLike, size: tuple[int, int] | None) -> Array:

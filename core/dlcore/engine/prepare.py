@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +12,18 @@ from torch import nn
 from dlcore.building import build
 from dlcore.config.loading import LoadedConfig
 from dlcore.data.device import to_device
-from dlcore.engine.assembly import build_model
 from dlcore.engine.compilation import compile_forward
 from dlcore.engine.dry_run import timer, try_step, untouched
 from dlcore.engine.manifest import make_manifest, with_full_names
 from dlcore.engine.optim import build_optimizer, build_scheduler, preview
 from dlcore.engine.pose_runner import PoseTrainingRunner
 from dlcore.engine.precision import Precision, choose_precision
-from dlcore.engine.request import RunRequest
 from dlcore.engine.restore import restore
 from dlcore.engine.run_folder import LOGGER, MANIFEST, RESOLVED_CONFIG, RunFolder
 from dlcore.engine.setup import RunData
-from dlcore.engine.snapshots import Content, SnapshotManager, load_weights
+from dlcore.engine.snapshots import Content, SnapshotManager, list_snapshots, load_snapshot
+from dlcore.engine.stages import Stage
 from dlcore.engine.trainer import Schedule, Trainer
-from dlcore.engine.transfer import apply_weight_init, transfer_weights
 from dlcore.interfaces import Batch, Logger, RunInfo, Runner
 from dlcore.plugin_host import PluginHost
 
@@ -36,7 +35,8 @@ def prepare(
     folder: RunFolder,
     loaded: LoadedConfig,
     host: PluginHost,
-    request: RunRequest,
+    stage: Stage,
+    model: nn.Module,
     data: RunData,
     device: torch.device,
     content: Content | None,
@@ -47,7 +47,8 @@ def prepare(
         folder: Where the run writes.
         loaded: The config.
         host: Where components are found.
-        request: What the user asks for besides.
+        stage: What is trained.
+        model: With the weights that it starts from.
         data: The batches.
         device: Where the run computes.
         content: What to go on from; None for a new run.
@@ -55,50 +56,39 @@ def prepare(
     Raises:
         DlcoreError: If something is wrong, in words for the user.
     """
-    config = loaded.config
-    init_from = request.init_from or (Path(config.init_from) if config.init_from else None)
-    weight_init = config.train_settings.weight_init
-    fresh = content is None and init_from is None and not weight_init
-    model = build_model(host, config, data.task, fresh=fresh)
-    if content is not None:
-        load_weights(model, content["model"], request.output)
-    elif init_from is not None:
-        transfer_weights(model, init_from, data.task)
-    elif weight_init:
-        apply_weight_init(model, weight_init, loaded.path)
-    memory_format = torch.channels_last if config.runner.channels_last else torch.contiguous_format
+    config, section = loaded.config, stage.runner
+    memory_format = torch.channels_last if section.channels_last else torch.contiguous_format
     model = model.to(device).to(memory_format=memory_format)
 
     def make_runner(precision: Precision) -> Runner:
-        block = {"type": config.runner.type}
+        block, key = {"type": section.type}, stage.key("runner.type")
         runner: Runner = build(
-            host, "runners", block, model, data.task, precision.autocast, key="runner.type"
+            host, "runners", block, model, data.task, precision.autocast, key=key
         )
         return runner
 
     batch = to_device(next(data.train.epoch(1)), device, data.train_normalization, memory_format)
-    precision = _precision(config.runner.precision, device, make_runner, batch, content)
+    precision = _precision(section.precision, device, make_runner, batch, content)
     runner = make_runner(precision)
-    if config.runner.compile and isinstance(runner, PoseTrainingRunner):
+    if section.compile and isinstance(runner, PoseTrainingRunner):
         compile_forward(runner, batch)
     optimizer = build_optimizer(
-        host, config.runner.optimizer.model_dump(), model.parameters(), "runner.optimizer"
+        host, section.optimizer.model_dump(), model.parameters(), stage.key("runner.optimizer")
     )
     scheduler = None
-    if config.runner.scheduler is not None:
-        block = config.runner.scheduler.model_dump()
-        key = "runner.scheduler"
+    if section.scheduler is not None:
+        block, key = section.scheduler.model_dump(), stage.key("runner.scheduler")
         scheduler = build_scheduler(host, block, optimizer, key)
         if getattr(scheduler, "interval", "epoch") == "epoch":
-            preview(host, block, optimizer, config.train_settings.epochs, key)
+            preview(host, block, optimizer, stage.settings.epochs, key)
     snapshots = SnapshotManager(
         folder.path,
-        config.runner.snapshot_prefix or "snapshot",
-        max_snapshots=config.runner.snapshots.max_snapshots,
-        save_epochs=config.runner.snapshots.save_epochs,
-        key_metric=config.runner.key_metric,
-        ascending=config.runner.key_metric_asc,
-        best=_best_so_far(content),
+        stage.snapshot_prefix,
+        max_snapshots=section.snapshots.max_snapshots,
+        save_epochs=section.snapshots.save_epochs,
+        key_metric=section.key_metric,
+        ascending=section.key_metric_asc,
+        best=_best_so_far(content, folder.path, stage),
     )
     manifest = make_manifest(
         config, host, data.task, precision, (content or {}).get("dlcore") or {}
@@ -114,26 +104,27 @@ def prepare(
         snapshots=snapshots,
         loggers=[],
         schedule=Schedule(
-            config.train_settings.epochs,
-            config.train_settings.batch_size,
-            config.runner.eval_interval,
-            config.train_settings.display_iters,
+            stage.settings.epochs,
+            stage.settings.batch_size,
+            section.eval_interval,
+            stage.settings.display_iters,
         ),
         manifest=manifest,
-        save_optimizer_state=config.runner.snapshots.save_optimizer_state,
+        save_optimizer_state=section.snapshots.save_optimizer_state,
         memory_format=memory_format,
+        resume_file=stage.resume_file,
     )
-    _dry_run(trainer, runner, batch, loaded)
+    _dry_run(trainer, runner, batch, loaded, stage)
     if content is not None:
-        restore(trainer, content, loaded, device)
-    trainer.loggers = _loggers(loaded, host, folder, trainer.progress.epoch)
+        restore(trainer, content, stage, device)
+    trainer.loggers = _loggers(loaded, host, folder, stage, trainer.progress.epoch)
     for logger in list(trainer.loggers):
         trainer.tell(logger, lambda logger=logger: logger.log_config(manifest["config"]))  # type: ignore[misc]
     folder.write_yaml(
         RESOLVED_CONFIG, with_full_names(manifest["config"], host), "The configuration, whole."
     )
     folder.write_json(MANIFEST, {k: v for k, v in manifest.items() if k != "config"})
-    _announce(model, device, precision, config.train_settings.epochs)
+    _announce(model, device, precision, stage.settings.epochs)
     return trainer
 
 
@@ -157,12 +148,22 @@ def _precision(
     return precision
 
 
-def _best_so_far(content: Content | None) -> float | None:
-    best = (content or {}).get("dlcore", {}).get("best")
-    return None if best is None else float(best)
+def _best_so_far(content: Content | None, folder: Path, stage: Stage) -> float | None:
+    """The key metric of the best snapshot of a resumed run, DeepLabCut's included."""
+    if content is None:
+        return None
+    best = (content.get("dlcore") or {}).get("best")
+    if best is None:
+        snapshots = [s for s in list_snapshots(folder, stage.snapshot_prefix) if s.best]
+        if snapshots:
+            metrics = (load_snapshot(snapshots[-1].path).get("metadata") or {}).get("metrics") or {}
+            best = metrics.get(f"metrics/{stage.runner.key_metric}")
+    return None if best is None or math.isnan(best) else float(best)
 
 
-def _dry_run(trainer: Trainer, runner: Runner, batch: Batch, loaded: LoadedConfig) -> None:
+def _dry_run(
+    trainer: Trainer, runner: Runner, batch: Batch, loaded: LoadedConfig, stage: Stage
+) -> None:
     """One batch, one backward, one evaluated batch: what fails later fails now."""
     with untouched(runner.model, trainer.device):
         if isinstance(runner, PoseTrainingRunner):
@@ -179,15 +180,18 @@ def _dry_run(trainer: Trainer, runner: Runner, batch: Batch, loaded: LoadedConfi
         )
         metrics = runner.evaluate([first], trainer.data.eval_records)
     known = sorted(n.removeprefix("metrics/") for n in metrics if n.startswith("metrics/"))
-    wanted = loaded.config.runner.key_metric
+    wanted = stage.runner.key_metric
     if wanted not in known:
         raise loaded.problem(
-            "runner.key_metric", f"{wanted!r} is not measured; choose one of {', '.join(known)}"
+            stage.key("runner.key_metric"),
+            f"{wanted!r} is not measured; choose one of {', '.join(known)}",
         )
 
 
-def _loggers(loaded: LoadedConfig, host: PluginHost, folder: RunFolder, epoch: int) -> list[Logger]:
-    run = RunInfo(folder.path, "pose", epoch)
+def _loggers(
+    loaded: LoadedConfig, host: PluginHost, folder: RunFolder, stage: Stage, epoch: int
+) -> list[Logger]:
+    run = RunInfo(folder.path, stage.name, epoch)
     blocks = list(loaded.config.loggers)
     if not any(str(block["type"]).endswith(ALWAYS_ON) for block in blocks):
         if ALWAYS_ON in {entry.name for entry in host.registries["loggers"]}:

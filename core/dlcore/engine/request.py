@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from dlcore.engine.stages import StageName
+
 
 @dataclass(frozen=True)
 class RunRequest:
@@ -16,6 +18,7 @@ class RunRequest:
         init_from: Start a new run from the weights of a snapshot.
         device: Overrides `device:`.
         overwrite: Move what another run left in the folder out of the way.
+        stage: Train only this one.
     """
 
     output: Path
@@ -23,3 +26,4 @@ class RunRequest:
     init_from: Path | None = None
     device: str | None = None
     overwrite: bool = False
+    stage: StageName | None = None

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import torch
 
-from dlcore.config.loading import LoadedConfig
 from dlcore.engine.optim import replay
 from dlcore.engine.resume import progress, restore_random_state, restore_scheduler
 from dlcore.engine.run_folder import LOGGER
 from dlcore.engine.snapshots import Content
+from dlcore.engine.stages import Stage
 from dlcore.engine.trainer import Trainer
 
 
-def restore(trainer: Trainer, content: Content, loaded: LoadedConfig, device: torch.device) -> None:
+def restore(trainer: Trainer, content: Content, stage: Stage, device: torch.device) -> None:
     """Put a freshly built trainer where a snapshot left off.
 
     Raises:
@@ -28,9 +28,9 @@ def restore(trainer: Trainer, content: Content, loaded: LoadedConfig, device: to
     }
     if trainer.scheduler is not None:
         saved = content.get("scheduler")
-        if saved is not None and loaded.config.runner.load_scheduler_state_dict:
+        if saved is not None and stage.runner.load_scheduler_state_dict:
             restore_scheduler(trainer.scheduler, saved)
-            _warn_of_edited_schedule(content, loaded)
+            _warn_of_edited_schedule(content, stage)
         else:
             LOGGER.info("the learning-rate schedule is that of the config, as of epoch %d", epoch)
             replay(trainer.scheduler, epoch)
@@ -49,9 +49,11 @@ def restore(trainer: Trainer, content: Content, loaded: LoadedConfig, device: to
         restore_random_state(content["rng"], device)
 
 
-def _warn_of_edited_schedule(content: Content, loaded: LoadedConfig) -> None:
-    former = content.get("dlcore", {}).get("config", {}).get("runner", {}).get("scheduler")
-    now = loaded.config.runner.scheduler
+def _warn_of_edited_schedule(content: Content, stage: Stage) -> None:
+    config = content.get("dlcore", {}).get("config", {})
+    section = config if stage.name == "pose" else config.get("detector") or {}
+    former = section.get("runner", {}).get("scheduler")
+    now = stage.runner.scheduler
     if former is not None and now is not None and former != now.model_dump():
         LOGGER.warning(
             "runner.scheduler was edited, but the schedule saved in the snapshot is used; write "

@@ -13,27 +13,16 @@ from torch.optim.lr_scheduler import LRScheduler
 from dlcore.engine.optim import state_fits
 from dlcore.engine.run_folder import LOGGER
 from dlcore.engine.snapshots import Content, list_snapshots, load_snapshot
+from dlcore.engine.stages import Stage
 from dlcore.errors import SnapshotError
 
-RESUME_FILE = "resume.pt"
-"""Everything a run needs to go on exactly, as of the last time it was saved."""
 
-
-def find_resume_snapshot(folder: Path) -> Path:
-    """What to go on from in the folder of a run: the latest state.
-
-    Raises:
-        SnapshotError: If there is none.
-    """
-    if (folder / RESUME_FILE).is_file():
-        return folder / RESUME_FILE
-    snapshots = list_snapshots(folder)
-    if not snapshots:
-        raise SnapshotError(
-            f"there is nothing to resume in {str(folder)!r}: it holds no {RESUME_FILE} and no "
-            f"snapshot; name one with --resume PATH, or leave --resume out to start anew"
-        )
-    return max(snapshots, key=lambda snapshot: snapshot.epoch).path
+def find_resume_snapshot(folder: Path, stage: Stage) -> Path | None:
+    """What a stage can go on from in the folder of a run: its latest state, if any."""
+    if (folder / stage.resume_file).is_file():
+        return folder / stage.resume_file
+    snapshots = list_snapshots(folder, stage.snapshot_prefix)
+    return max(snapshots, key=lambda snapshot: snapshot.epoch).path if snapshots else None
 
 
 def configured_snapshot(value: str, config_path: Path) -> Path:
@@ -53,14 +42,14 @@ def configured_snapshot(value: str, config_path: Path) -> Path:
     return path  # loading it gives the error with what is nearby
 
 
-def load_resume_state(path: Path) -> Content:
-    """Read what a run goes on from.
+def load_resume_state(path: Path, stage: Stage) -> Content:
+    """Read what a stage goes on from.
 
-    Beside a snapshot, `resume.pt` of the same run and epoch is taken for it: it holds more.
+    Beside a snapshot, the resume file of the same run and epoch is taken for it: it holds more.
     """
     content = load_snapshot(path)
-    beside = path.parent / RESUME_FILE
-    if path.name != RESUME_FILE and "rng" not in content and beside.is_file():
+    beside = path.parent / stage.resume_file
+    if path != beside and "rng" not in content and beside.is_file():
         full = load_snapshot(beside)
         if _identity(full) is not None and _identity(full) == _identity(content):
             return full

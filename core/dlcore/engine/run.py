@@ -7,64 +7,89 @@ from datetime import datetime
 from pathlib import Path
 
 import torch
+from torch import nn
 
 import dlcore
 from dlcore.config.loading import LoadedConfig
+from dlcore.engine.assembly import build_detector, build_model, input_size_of
 from dlcore.engine.devices import resolve_device
 from dlcore.engine.prepare import prepare
 from dlcore.engine.request import RunRequest
 from dlcore.engine.resume import (
-    RESUME_FILE,
     configured_snapshot,
     find_resume_snapshot,
     load_resume_state,
     progress,
 )
 from dlcore.engine.run_folder import LOG_FILE, LOGGER, MANIFEST, RESOLVED_CONFIG, RunFolder
-from dlcore.engine.setup import load_run_data
-from dlcore.engine.snapshots import list_snapshots
+from dlcore.engine.setup import find_dataset, load_run_data
+from dlcore.engine.snapshots import Content, list_snapshots, load_weights
+from dlcore.engine.stages import Stage, stages_of
 from dlcore.engine.trainer import Trainer
-from dlcore.errors import ConfigError, TrainingError
+from dlcore.engine.transfer import apply_weight_init, transfer_weights
+from dlcore.errors import ConfigError, SnapshotError, TrainingError
+from dlcore.interfaces import PoseDataset
 from dlcore.plugin_host import PluginHost
-
-STATISTICS = "learning_stats.csv"
 
 
 def train(loaded: LoadedConfig, host: PluginHost, request: RunRequest) -> RunFolder:
-    """Train what the config describes.
+    """Train what the config describes: a detector first where there is one, then the pose model.
 
     Raises:
         DlcoreError: If something is wrong, in words for the user.
         KeyboardInterrupt: After Ctrl-C, when the state is saved.
     """
-    source = _where_to_start(loaded, request)
-    if source is None:
-        _make_room(request)
+    if loaded.config.method == "ctd":
+        raise loaded.problem("method", "conditional top-down models cannot be trained yet")
+    stages = stages_of(loaded.config, request.stage)
+    if not stages:
+        raise loaded.problem("train_settings.epochs", "is 0: there is nothing to train")
+    sources = _where_to_start(loaded, request, stages)
+    if not any(sources.values()):
+        _make_room(request, stages)
     folder = RunFolder(request.output)
     with folder.log_to_file():
         LOGGER.info("dlcore %s, run folder %s", dlcore.__version__, folder.path)
         for notice in loaded.notices:
             LOGGER.info("config: %s", notice)
         try:
-            _train_in(folder, loaded, host, request, source)
+            _train_stages(folder, loaded, host, request, sources, stages)
         except ConfigError as error:
             raise error if error.path is not None else loaded.located(error) from error
     return folder
 
 
-def _where_to_start(loaded: LoadedConfig, request: RunRequest) -> Path | None:
+def _where_to_start(
+    loaded: LoadedConfig, request: RunRequest, stages: list[Stage]
+) -> dict[str, Path | None]:
+    """The snapshot that each stage goes on from, by the stage's name."""
     if request.resume is True:
-        return find_resume_snapshot(request.output)
+        found: dict[str, Path | None] = {
+            stage.name: find_resume_snapshot(request.output, stage) for stage in stages
+        }
+        if not any(found.values()):
+            raise SnapshotError(
+                f"there is nothing to resume in {str(request.output)!r}: it holds no resume file "
+                f"and no snapshot; name one with --resume PATH, or leave --resume out to start anew"
+            )
+        return found
+    sources: dict[str, Path | None] = {}
+    for stage in stages:
+        configured = stage.resume_training_from
+        sources[stage.name] = configured_snapshot(configured, loaded.path) if configured else None
     if request.resume:
-        return Path(request.resume)
-    if loaded.config.resume_training_from:
-        return configured_snapshot(loaded.config.resume_training_from, loaded.path)
-    return None
+        named = Path(request.resume)
+        of_detector = "detector" in named.name and "detector" in sources
+        sources["detector" if of_detector else "pose"] = named
+    return sources
 
 
-def _make_room(request: RunRequest) -> None:
-    names = (RESUME_FILE, STATISTICS, RESOLVED_CONFIG, MANIFEST, LOG_FILE)
-    left = [s.path for s in list_snapshots(request.output)]
+def _make_room(request: RunRequest, stages: list[Stage]) -> None:
+    names = [RESOLVED_CONFIG, MANIFEST, LOG_FILE]
+    left = []
+    for stage in stages:
+        names += [stage.resume_file, stage.statistics_file, stage.curves_file]
+        left += [s.path for s in list_snapshots(request.output, stage.snapshot_prefix)]
     left += [request.output / n for n in names if (request.output / n).exists()]
     if not any(path.suffix == ".pt" for path in left):
         return
@@ -80,40 +105,96 @@ def _make_room(request: RunRequest) -> None:
     LOGGER.info("moved the former run to %s", place)
 
 
-def _train_in(
+def _train_stages(
     folder: RunFolder,
     loaded: LoadedConfig,
     host: PluginHost,
     request: RunRequest,
-    source: Path | None,
+    sources: dict[str, Path | None],
+    stages: list[Stage],
 ) -> None:
-    config = loaded.config
-    content = load_resume_state(source) if source is not None else None
-    if content is not None:
-        epoch, step = progress(content)
-        if epoch >= config.train_settings.epochs:
-            raise TrainingError(
-                f"{str(source)!r} has {epoch} of {config.train_settings.epochs} epochs: the run is "
-                f"complete; `epochs` is the total, so train on with "
-                f"--set train_settings.epochs={epoch + 50}"
-            )
-        LOGGER.info("resuming from %s: %d epochs and %d steps are done", source, epoch, step)
-    if config.method != "bu":
-        raise loaded.problem(
-            "method", f"{config.method!r} cannot be trained yet, only bottom-up models ('bu')"
-        )
-    device = resolve_device(request.device or config.device, config.runner.gpus)
-    torch.manual_seed(config.train_settings.seed)
-    pin_memory = device.type == "cuda"
-    data = load_run_data(loaded, host, pin_memory=pin_memory)
+    device = resolve_device(request.device or loaded.config.device, loaded.config.runner.gpus)
+    dataset: PoseDataset | None = None
+    for stage in stages:
+        source = sources.get(stage.name)
+        content = load_resume_state(source, stage) if source is not None else None
+        if content is not None:
+            epoch, step = progress(content)
+            if epoch >= stage.settings.epochs:
+                message = f"{str(source)!r} has {epoch} of {stage.settings.epochs} epochs"
+                if stage is not stages[-1]:
+                    LOGGER.info("%s: the %s is trained", message, stage.name)
+                    continue
+                key = stage.key("train_settings.epochs")
+                raise TrainingError(
+                    f"{message}: the run is complete; `epochs` is the total, so train on with "
+                    f"--set {key}={epoch + 50}"
+                )
+            LOGGER.info("resuming from %s: %d epochs and %d steps are done", source, epoch, step)
+        if len(stages) > 1:
+            LOGGER.info("stage: %s", stage.name)
+        torch.manual_seed(loaded.config.train_settings.seed)
+        dataset = dataset or find_dataset(loaded, host)
+        _train_stage(folder, loaded, host, request, stage, dataset, device, content)
+
+
+def _train_stage(
+    folder: RunFolder,
+    loaded: LoadedConfig,
+    host: PluginHost,
+    request: RunRequest,
+    stage: Stage,
+    dataset: PoseDataset,
+    device: torch.device,
+    content: Content | None,
+) -> None:
+    model = _starting_model(loaded, host, request, stage, dataset, content)
+    data = load_run_data(
+        loaded,
+        host,
+        dataset,
+        stage,
+        input_size=input_size_of(model),
+        pin_memory=device.type == "cuda",
+    )
     try:
-        trainer = prepare(folder, loaded, host, request, data, device, content)
-        _fit(trainer, folder, config.train_settings.epochs)
+        trainer = prepare(folder, loaded, host, stage, model, data, device, content)
+        _fit(trainer, folder, stage)
     finally:
         data.close()
 
 
-def _fit(trainer: Trainer, folder: RunFolder, epochs: int) -> None:
+def _starting_model(
+    loaded: LoadedConfig,
+    host: PluginHost,
+    request: RunRequest,
+    stage: Stage,
+    dataset: PoseDataset,
+    content: Content | None,
+) -> nn.Module:
+    """The model of a stage with the weights that it starts from."""
+    config = loaded.config
+    init_from = request.init_from
+    if init_from is None and config.init_from:
+        init_from = loaded.path.parent / Path(config.init_from).expanduser()
+    weight_init = config.train_settings.weight_init
+    if stage.name == "detector":
+        model: nn.Module = build_detector(host, config, fresh=content is None)
+        if content is not None:
+            load_weights(model, content["model"], request.output)
+        return model
+    fresh = content is None and init_from is None and not weight_init
+    model = build_model(host, config, dataset.task, fresh=fresh)
+    if content is not None:
+        load_weights(model, content["model"], request.output)
+    elif init_from is not None:
+        transfer_weights(model, init_from, dataset.task)
+    elif weight_init:
+        apply_weight_init(model, weight_init, loaded.path)
+    return model
+
+
+def _fit(trainer: Trainer, folder: RunFolder, stage: Stage) -> None:
     try:
         trainer.fit()
     except KeyboardInterrupt:
@@ -127,16 +208,15 @@ def _fit(trainer: Trainer, folder: RunFolder, epochs: int) -> None:
     finally:
         for logger in list(trainer.loggers):
             trainer.tell(logger, logger.close)
-        _draw_curves(folder)
-    LOGGER.info("done: %d epochs, snapshots in %s", epochs, folder.path)
+        _draw_curves(folder.path / stage.statistics_file, folder.path / stage.curves_file)
+    LOGGER.info("done: %d epochs, snapshots in %s", stage.settings.epochs, folder.path)
 
 
-def _draw_curves(folder: RunFolder) -> None:
-    statistics = folder.path / STATISTICS
+def _draw_curves(statistics: Path, picture: Path) -> None:
     if statistics.is_file():
         from dlcore.engine.curves import draw_learning_curves
 
         try:
-            draw_learning_curves(statistics, folder.path / "learning_curves.png")
+            draw_learning_curves(statistics, picture)
         except (ValueError, OSError) as error:
             LOGGER.warning("the learning curves were not drawn: %s", error)

@@ -9,14 +9,16 @@ from typing import Any
 
 from dlcore.building import build, build_transform
 from dlcore.config.loading import LoadedConfig
-from dlcore.config.schema import RunConfig, TransformsSection
+from dlcore.config.schema import RunConfig, TrainSettings, TransformsSection
 from dlcore.data.cache import ImageCache, auto_budget
 from dlcore.data.chain import TransformChain
+from dlcore.data.crops import BareCrop, TopDownCrop, one_by_one, one_individual
 from dlcore.data.device import Normalization
 from dlcore.data.loader import BatchLoader
 from dlcore.engine.run_folder import LOGGER
+from dlcore.engine.stages import Stage
 from dlcore.errors import ConfigError, DataError, Problem
-from dlcore.interfaces import DatasetContext, PoseDataset, PoseTask, Record
+from dlcore.interfaces import DatasetContext, PoseDataset, PoseTask, Record, Transform
 from dlcore.plugin_host import PluginHost
 
 GIGABYTE = 2**30
@@ -95,15 +97,30 @@ def _dataset_by_place(path: Path, host: PluginHost) -> dict[str, Any] | None:
     return found[0] if found else None
 
 
-def load_run_data(loaded: LoadedConfig, host: PluginHost, *, pin_memory: bool) -> RunData:
+def load_run_data(
+    loaded: LoadedConfig,
+    host: PluginHost,
+    dataset: PoseDataset,
+    stage: Stage,
+    *,
+    input_size: tuple[int, int] | None,
+    pin_memory: bool,
+) -> RunData:
     """Read the labels and prepare the batches.
+
+    Args:
+        loaded: The config.
+        host: Where components are found.
+        dataset: Where the images come from.
+        stage: What they are for. A top-down pose model gets one sample per individual.
+        input_size: (width, height) that the model demands, None if it takes any.
+        pin_memory: Put batches into page-locked memory.
 
     Raises:
         ConfigError: If the config names something that cannot be built.
         DataError: If there is nothing to train on.
     """
     config = loaded.config
-    dataset = find_dataset(loaded, host)
     train_records = dataset.records("train")
     if not train_records:
         raise DataError("the training split is empty; check the split of the dataset")
@@ -117,32 +134,47 @@ def load_run_data(loaded: LoadedConfig, host: PluginHost, *, pin_memory: bool) -
     split = "validation" if "validation" in dataset.splits() else "test"
     eval_records = dataset.records(split) if split in dataset.splits() else []
     _announce(train_records, eval_records, split, dataset.task)
-    budget = _cache_budget(config)
+    task = dataset.task
+    top_down = stage.name == "pose" and config.method != "bu"
+    if top_down:
+        task = one_individual(task)
+        train_records = one_by_one(train_records, config.data.bbox_margin)
+        eval_records = one_by_one(eval_records, config.data.bbox_margin)
+        LOGGER.info("crops: %d for training, %d for testing", len(train_records), len(eval_records))
+
+    def chain(name: str, section: TransformsSection, *, inference: bool) -> TransformChain:
+        crops = [crop_of(section, input_size)] if top_down else []
+        key = stage.key(f"data.{name}")
+        return build_chain(
+            host, section.transforms, dataset.task, key, more=crops, inference=inference
+        )
+
+    budget = _cache_budget(stage.settings)
     share = len(train_records) / (len(train_records) + len(eval_records))
-    settings = config.train_settings
     common: dict[str, Any] = {
-        "batch_size": settings.batch_size,
-        "seed": settings.seed,
-        "workers": settings.dataloader_workers,
+        "batch_size": stage.settings.batch_size,
+        "seed": config.train_settings.seed,
+        "workers": stage.settings.dataloader_workers,
         "pin_memory": pin_memory,
         "box_margin": config.data.bbox_margin,
     }
-    collate = config.data.train.collate
+    collate = stage.data.train.collate
+    key = stage.key("data.train.collate")
     train = BatchLoader(
         train_records,
-        dataset.task,
-        build_chain(host, config.data.train.transforms, dataset.task, "data.train"),
+        task,
+        chain("train", stage.data.train, inference=False),
         shuffle=True,
         cache=ImageCache(train_records, int(budget * share)),
-        collate=build(host, "collates", collate, key="data.train.collate") if collate else None,
+        collate=build(host, "collates", collate, key=key) if collate else None,
         **common,
     )
     evaluation = None
     if eval_records:
         evaluation = BatchLoader(
             eval_records,
-            dataset.task,
-            inference_chain(config, host, dataset.task),
+            task,
+            chain("inference", stage.data.inference, inference=True),
             shuffle=False,
             cache=ImageCache(eval_records, int(budget * (1 - share))),
             **common,
@@ -153,9 +185,24 @@ def load_run_data(loaded: LoadedConfig, host: PluginHost, *, pin_memory: bool) -
         eval_records,
         train,
         evaluation,
-        normalization_of(config.data.train),
-        normalization_of(config.data.inference),
+        normalization_of(stage.data.train),
+        normalization_of(stage.data.inference),
     )
+
+
+def crop_of(section: TransformsSection, input_size: tuple[int, int] | None) -> TopDownCrop:
+    """How individuals are cut out; the size that a model demands goes before the config's."""
+    block = section.top_down_crop or {}
+    size = (int(block.get("width") or 256), int(block.get("height") or 256))
+    if input_size is not None and size != input_size:
+        LOGGER.warning(
+            "top_down_crop is %dx%d, but the model takes %dx%d: crops have the model's size",
+            *size,
+            *input_size,
+        )
+        size = input_size
+    kind = BareCrop if block.get("crop_with_context") is False else TopDownCrop
+    return kind(size, margin=int(block.get("margin") or 0))
 
 
 def build_chain(
@@ -164,14 +211,15 @@ def build_chain(
     task: PoseTask,
     key: str,
     *,
+    more: Sequence[Transform] = (),
     inference: bool = False,
 ) -> TransformChain:
-    """The transforms of `data.train` or `data.inference` as one callable."""
+    """The transforms of `data.train` or `data.inference`, and some more, as one callable."""
     built = [
         build_transform(host, name, value, task, key=f"{key}.{name}")
         for name, value in transforms.items()
     ]
-    return TransformChain(built, inference=inference)
+    return TransformChain([*built, *more], inference=inference)
 
 
 def inference_chain(config: RunConfig, host: PluginHost, task: PoseTask) -> TransformChain:
@@ -185,8 +233,8 @@ def normalization_of(section: TransformsSection) -> Normalization:
     return Normalization.from_config(section.normalize_images, section.scale_to_unit_range)
 
 
-def _cache_budget(config: RunConfig) -> float:
-    cache = config.train_settings.cache_gb
+def _cache_budget(settings: TrainSettings) -> float:
+    cache = settings.cache_gb
     return auto_budget() if cache == "auto" else float(cache) * GIGABYTE
 
 

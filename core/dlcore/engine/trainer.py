@@ -18,7 +18,7 @@ from dlcore.engine.interrupt import Interrupt
 from dlcore.engine.loop import EpochState, NonFiniteLossError, train_one_epoch
 from dlcore.engine.optim import scheduler_step
 from dlcore.engine.precision import Precision
-from dlcore.engine.resume import RESUME_FILE, random_state
+from dlcore.engine.resume import random_state
 from dlcore.engine.run_folder import LOGGER, RunFolder
 from dlcore.engine.setup import RunData
 from dlcore.engine.snapshots import Content, SnapshotManager, save_snapshot
@@ -76,6 +76,7 @@ class Trainer:
         manifest: Stored in every snapshot.
         save_optimizer_state: Whether snapshots carry the optimizer too.
         memory_format: Layout of the images on the device.
+        resume_file: Name of the file that holds everything it needs to go on exactly.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Trainer:
         manifest: Content,
         save_optimizer_state: bool,
         memory_format: torch.memory_format,
+        resume_file: str,
     ) -> None:
         self.runner = runner
         self.data = data
@@ -108,6 +110,7 @@ class Trainer:
         self.manifest = manifest
         self.save_optimizer_state = save_optimizer_state
         self.memory_format = memory_format
+        self.resume_file = resume_file
         self.progress = Progress()
         self._schedule_by_step = getattr(scheduler, "interval", "epoch") == "step"
         self._saved_at = time.monotonic()
@@ -264,7 +267,7 @@ class Trainer:
             "step": state.step,
             "loss_sums": state.sums,
         }
-        save_snapshot(self.folder.path / RESUME_FILE, content)
+        save_snapshot(self.folder.path / self.resume_file, content)
         self._saved_at = time.monotonic()
 
     def _tell_loggers(self, values: dict[str, float], step: int) -> None:
