@@ -174,6 +174,25 @@ def test_necks():
         check_neck(neck, FEATURES)
 
 
+class TokenNeck(GoodNeck):
+    """Gives one vector for each row of the map."""
+
+    def __init__(self, features):
+        super().__init__(features)
+        self.features = FeatureSpec(4, features.stride, tokens=16)
+
+    def forward(self, features):
+        return super().forward(features).mean(dim=3).transpose(1, 2)
+
+
+def test_necks_that_give_tokens():
+    neck = TokenNeck(FEATURES)
+    check_neck(neck, FEATURES, odd_size=False)
+    neck.features = FeatureSpec(4, FEATURES.stride, tokens=8)
+    with pytest.raises(AssertionError, match=r"tokens=8.* gives tokens of shape \(2, 16, 4\)"):
+        check_neck(neck, FEATURES, odd_size=False)
+
+
 class GoodHead(Head):
     """As many doubling layers as the reference makes them: n cells become 2n + 1."""
 
