@@ -5,12 +5,12 @@ Legend: B images, C channels, M maps, h w cells.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-import torch
 from torch import Tensor, nn
 
 from dlcore.interfaces import Features, FeatureSpec
+from dlcore.layers.channels import ChannelMap, convert_channels
 from dlcore.layers.options import DeconvolutionOptions
 
 
@@ -25,7 +25,10 @@ class Deconvolutions(nn.Module):
         options: The layers.
 
     Attributes:
-        last_layer: Key in the state dict to the axis of the maps, for the layer that makes them.
+        first_layer: Key in the state dict to the axis of the features, for the layer that takes
+            them.
+        last_layer: Key to the axis of the maps, for the weight and bias of the layer that makes
+            them.
     """
 
     def __init__(self, options: DeconvolutionOptions) -> None:
@@ -39,14 +42,17 @@ class Deconvolutions(nn.Module):
         layers = layers[:-1]  # maps are logits: no ReLU behind the last deconvolution
         self.deconv_layers: nn.Module = nn.Identity()
         self.final_conv: nn.Module = nn.Identity()
+        self.first_layer: dict[str, int] = {}
         self.last_layer: dict[str, int] = {}
         if layers:
             self.deconv_layers = nn.Sequential(*layers)
             last = f"deconv_layers.{len(layers) - 1}"
-            self.last_layer = {f"{last}.weight": 1, f"{last}.bias": 0}  # weight (in, out, k, k)
+            self.first_layer = {"deconv_layers.0.weight": 0}  # (in, out, k, k)
+            self.last_layer = {f"{last}.weight": 1, f"{last}.bias": 0}
         if options.final_conv is not None:
             final = options.final_conv
             self.final_conv = nn.Conv2d(options.channels[-1], final.out_channels, final.kernel_size)
+            self.first_layer = self.first_layer or {"final_conv.weight": 1}  # (out, in, k, k)
             self.last_layer = {"final_conv.weight": 0, "final_conv.bias": 0}
 
     def forward(self, features: Tensor) -> Tensor:
@@ -55,28 +61,37 @@ class Deconvolutions(nn.Module):
         return maps
 
     def convert_maps(
-        self, state: Mapping[str, Tensor], prefix: str, old_maps: Sequence[int]
+        self,
+        state: Mapping[str, Tensor],
+        prefix: str,
+        maps: ChannelMap,
+        features: ChannelMap | None = None,
     ) -> dict[str, Tensor]:
         """Weights of layers that make other maps, as weights for these.
-
-        Only the last layer knows the maps; its channels are picked and put in order.
 
         Args:
             state: State dict with the weights of the same layers for other maps.
             prefix: What stands before the keys of these layers in `state`, with the dot.
-            old_maps: For each map of this module its index in the other one; negative where that
-                one does not make it: the weights that this module has now are kept.
+            maps: Where the other layers make the maps of these; the weights that these have now
+                are kept for maps that the others do not make.
+            features: Likewise for the features that come in; None where they are the same.
 
         Returns:
             What replaces entries of `state`, by the same keys.
 
         Raises:
-            ValueError: If the indices do not fit one of the modules.
+            ValueError: If the channels do not fit one of the layers.
         """
+        axes: dict[str, dict[int, ChannelMap]] = {}
+        for key, axis in self.last_layer.items():
+            axes.setdefault(key, {})[axis] = maps
+        if features is not None:
+            for key, axis in self.first_layer.items():
+                axes.setdefault(key, {})[axis] = features
         own = self.state_dict()
         return {
-            prefix + key: _pick(prefix + key, state[prefix + key], own[key], old_maps, axis)
-            for key, axis in self.last_layer.items()
+            prefix + key: convert_channels(prefix + key, state[prefix + key], own[key], channels)
+            for key, channels in axes.items()
             if prefix + key in state
         }
 
@@ -144,26 +159,3 @@ def check_offsets(key: str, options: DeconvolutionOptions, heatmap: Deconvolutio
             f"{key} makes {options.out_channels} maps, but {heatmap.out_channels} heatmaps "
             f"need {2 * heatmap.out_channels}: x and y for each"
         )
-
-
-def x_and_y(maps: Sequence[int]) -> list[int]:
-    """Indices of the offset maps (x before y) that belong to heatmaps; negative ones stay so."""
-    return [2 * index + axis for index in maps for axis in (0, 1)]
-
-
-def _pick(key: str, old: Tensor, own: Tensor, channels: Sequence[int], axis: int) -> Tensor:
-    """Channels of `old` along `axis`, those of `own` where the index is negative."""
-    if len(channels) != own.shape[axis]:
-        raise ValueError(f"{key}: {own.shape[axis]} channels, but {len(channels)} indices")
-    if max(channels) >= old.shape[axis]:
-        raise ValueError(
-            f"{key}: index {max(channels)} is beyond the last of {old.shape[axis]} channels"
-        )
-    index = torch.tensor(channels, device=old.device)
-    picked = old.index_select(axis, index.clamp(min=0))
-    if picked.shape != own.shape:
-        raise ValueError(
-            f"{key}: the shape {tuple(old.shape)} belongs to other layers than {tuple(own.shape)}"
-        )
-    known = (index >= 0).view([-1 if i == axis else 1 for i in range(old.ndim)])
-    return torch.where(known, picked, own.to(picked))

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor
 
 from dlcore.interfaces import Features, Head, PoseTask
-from dlcore.layers.deconvolution import Deconvolutions, check_features, check_offsets, x_and_y
+from dlcore.layers.channels import ChannelMap, offset_channels
+from dlcore.layers.deconvolution import Deconvolutions, check_features, check_offsets
 from dlcore.layers.options import DeconvolutionOptions
 
 
@@ -81,8 +82,9 @@ class HeatmapHead(Head):
             ValueError: If the indices do not fit one of the heads.
         """
         converted = dict(state)
-        converted |= self.heatmap_head.convert_maps(state, "heatmap_head.", old_indices)
+        maps = ChannelMap(old_indices)
+        converted |= self.heatmap_head.convert_maps(state, "heatmap_head.", maps)
         if "locref" in self.output_names:
-            offsets = x_and_y(old_indices)
+            offsets = ChannelMap(offset_channels(old_indices))
             converted |= self.locref_head.convert_maps(state, "locref_head.", offsets)
         return converted

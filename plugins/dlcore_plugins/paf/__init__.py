@@ -1,0 +1,1 @@
+"""Part affinity fields: several individuals per image, told apart by their limbs."""
