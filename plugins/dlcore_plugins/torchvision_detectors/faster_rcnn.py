@@ -58,7 +58,7 @@ class FasterRCNN(TorchvisionDetector):
         freeze_bn_stats: bool = False,
         freeze_bn_weights: bool = False,
         trainable_backbone_layers: int | None = None,
-        box_score_thresh: float | None = SCORE_THRESHOLD,
+        box_score_thresh: float | None = 0.01,
         max_detections: PositiveInt | None = None,
         min_size: PositiveInt | None = None,
         max_size: PositiveInt | None = None,

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from pydantic import PositiveInt
 from torch import Tensor
+from torch.nn.functional import log_softmax
 from torchvision.models.detection import ssdlite320_mobilenet_v3_large
+from torchvision.models.detection.ssd import SSD
 
 from dlcore_plugins.torchvision_detectors.detector import (
     NUM_CLASSES,
-    SCORE_THRESHOLD,
     TorchvisionDetector,
 )
 from dlcore_plugins.torchvision_detectors.weights import load
 
 VARIANT = "ssdlite320_mobilenet_v3_large"
+SIZE = (320, 320)
+HARDEST = 32
+"""Cells and anchors of an image without animals that count for the loss."""
 
 
 class SSDLite(TorchvisionDetector):
     """SSDLite of torchvision on a MobileNetV3: small and fast, on images resized to 320x320.
+
+    An image without animals counts with the places that look most like one. In torchvision, and so
+    in DeepLabCut, it would count for nothing, since a detector of this kind takes three places of
+    background for each place of an animal. Other losses are the same.
 
     The last maps have one cell, of which a batch of one image gives no statistics: while training,
     such a batch uses the running statistics of all batch-norm layers.
@@ -49,19 +58,25 @@ class SSDLite(TorchvisionDetector):
         pretrained: bool | str | None = None,
         freeze_bn_stats: bool = False,
         freeze_bn_weights: bool = False,
-        box_score_thresh: float | None = SCORE_THRESHOLD,
+        box_score_thresh: float | None = 0.01,
         score_thresh: float = 0.001,
         max_detections: PositiveInt | None = None,
     ) -> None:
-        most: dict[str, Any] = {}
-        if max_detections is not None:
-            most["detections_per_img"] = max_detections
-        model = ssdlite320_mobilenet_v3_large(
-            weights=None,
-            weights_backbone=None,
-            num_classes=NUM_CLASSES,
+        parts: Any = ssdlite320_mobilenet_v3_large(
+            weights=None, weights_backbone=None, num_classes=NUM_CLASSES
+        )
+        model = _LearningFromEmptyImages(
+            parts.backbone,
+            parts.anchor_generator,
+            SIZE,
+            NUM_CLASSES,
+            image_mean=parts.transform.image_mean,
+            image_std=parts.transform.image_std,
+            head=parts.head,
             score_thresh=score_thresh,
-            **most,
+            nms_thresh=parts.nms_thresh,
+            detections_per_img=max_detections or parts.detections_per_img,
+            topk_candidates=parts.topk_candidates,
         )
         if pretrained:
             load(model, VARIANT, pretrained)
@@ -81,3 +96,29 @@ class SSDLite(TorchvisionDetector):
             return super().forward(images, targets)
         finally:
             self.train()
+
+
+class _LearningFromEmptyImages(SSD):  # type: ignore[misc]  # torchvision has no types
+    """Images without boxes are background everywhere."""
+
+    def compute_loss(
+        self,
+        targets: list[dict[str, Tensor]],
+        head_outputs: dict[str, Tensor],
+        anchors: list[Tensor],
+        matched_idxs: list[Tensor],
+    ) -> dict[str, Tensor]:
+        """The losses of torchvision, and in `classification` that of the images without boxes.
+
+        Such an image weighs as much as the background of another one does.
+        """
+        losses: dict[str, Tensor] = super().compute_loss(
+            targets, head_outputs, anchors, matched_idxs
+        )
+        empty = [index for index, target in enumerate(targets) if not len(target["boxes"])]
+        if empty:
+            background = -log_softmax(head_outputs["cls_logits"][empty].float(), dim=-1)[..., 0]
+            hardest = torch.topk(background, HARDEST, dim=1).values.mean(dim=1)
+            weight = self.neg_to_pos_ratio / len(targets)
+            losses["classification"] = losses["classification"] + weight * hardest.sum()
+        return losses
