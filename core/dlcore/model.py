@@ -96,9 +96,18 @@ class PoseModel(nn.Module):
         stride = head_input(self.features, head, name).stride / head.upsampling
         return int(stride) if stride == int(stride) else stride
 
-    def forward(self, images: Tensor) -> ModelOutputs:
-        """Normalised images (B, 3, H, W) to outputs by head and name."""
-        features = self.backbone(images)
+    def forward(self, images: Tensor, conditions: Tensor | None = None) -> ModelOutputs:
+        """Normalised images (B, 3, H, W) to outputs by head and name.
+
+        Args:
+            images: (B, 3, H, W).
+            conditions: (B, K, 3) x, y, score in pixels of the images, for a backbone that takes
+                them; others leave them aside.
+        """
+        if self.backbone.takes_conditions:
+            features = self.backbone(images, conditions)
+        else:
+            features = self.backbone(images)
         if hasattr(self, "neck"):
             features = self.neck(features)
         return {name: head(features) for name, head in self.heads.items()}

@@ -48,6 +48,7 @@ def one_by_one(records: Sequence[Record], margin: float) -> list[Record]:
                         unique_keypoints=record.unique_keypoints[:0],
                         individual_ids=np.zeros(1, np.int64),
                         boxes=boxes[row : row + 1],
+                        neighbours=np.delete(keypoints, row, axis=0),
                     )
                 )
     return found

@@ -64,4 +64,8 @@ def to_device(
     """
     images = batch.images.to(device, non_blocking=True)
     images = normalization(images).contiguous(memory_format=memory_format)
-    return replace(batch, images=images, labels=batch.labels.to(device, non_blocking=True))
+    conditions = batch.conditions
+    if conditions is not None:
+        conditions = conditions.to(device, non_blocking=True)
+    labels = batch.labels.to(device, non_blocking=True)
+    return replace(batch, images=images, labels=labels, conditions=conditions)

@@ -56,6 +56,7 @@ def make_sample(
         boxes=np.nan_to_num(boxes).astype(np.float32),
         individual_ids=record.individual_ids.astype(np.int64),
         to_network=np.eye(2, 3),
+        neighbours=record.neighbours,
     )
 
 
@@ -142,11 +143,13 @@ def collate(samples: Sequence[Sample], indices: Sequence[int], task: PoseTask) -
         boxes=torch.from_numpy(boxes),
         areas=torch.from_numpy(areas),
     )
+    conditions = [sample.conditions for sample in samples if sample.conditions is not None]
     return Batch(
         images=images.permute(0, 3, 1, 2),
         labels=labels,
         to_network=torch.from_numpy(np.stack([sample.to_network for sample in samples])),
         indices=torch.tensor(list(indices), dtype=torch.int64),
+        conditions=torch.from_numpy(np.stack(conditions)) if conditions else None,
     )
 
 

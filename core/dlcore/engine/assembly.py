@@ -105,9 +105,9 @@ def input_size_of(model: nn.Module) -> tuple[int, int] | None:
     if not isinstance(model, PoseModel):
         return None
     for part in (*model.heads.values(), model.backbone):
-        size = getattr(part, "input_size", None)
+        size: tuple[int, int] | None = getattr(part, "input_size", None)
         if size is not None:
-            return int(size[0]), int(size[1])
+            return size
     return None
 
 

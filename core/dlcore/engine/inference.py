@@ -74,7 +74,9 @@ def predict_split(
     try:
         for batch in loader.epoch(0):
             batch = to_device(batch, device, normalization, torch.contiguous_format)
-            collect_predictions(predictions, batch, model.predict(model(batch.images)))
+            collect_predictions(
+                predictions, batch, model.predict(model(batch.images, batch.conditions))
+            )
     finally:
         loader.close()
     return PredictedSplit(dataset.task, records, predictions)

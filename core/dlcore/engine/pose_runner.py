@@ -32,12 +32,12 @@ class PoseTrainingRunner(Runner):
         self.model: PoseModel = model
         self.task = task
         self.autocast = autocast
-        self.forward: Callable[[Tensor], ModelOutputs] = model
+        self.forward: Callable[[Tensor, Tensor | None], ModelOutputs] = model
 
-    def outputs(self, images: Tensor) -> ModelOutputs:
-        """What the heads give for normalised images, in float32."""
+    def outputs(self, batch: Batch) -> ModelOutputs:
+        """What the heads give for the normalised images of a batch, in float32."""
         with self.autocast():
-            outputs = self.forward(images)
+            outputs = self.forward(batch.images, batch.conditions)
         return {
             head: {name: tensor.float() for name, tensor in named.items()}
             for head, named in outputs.items()
@@ -45,7 +45,7 @@ class PoseTrainingRunner(Runner):
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Losses of one batch by name; see `PoseModel.losses`."""
-        outputs = self.outputs(batch.images)
+        outputs = self.outputs(batch)
         with torch.no_grad():
             targets = self.model.targets(outputs, batch.labels)
         return self.model.losses(outputs, targets)
@@ -57,7 +57,7 @@ class PoseTrainingRunner(Runner):
             ConfigError: If they differ, naming the head, the output and the number of channels.
         """
         with torch.no_grad():
-            outputs = self.outputs(batch.images)
+            outputs = self.outputs(batch)
             targets = self.model.targets(outputs, batch.labels)
         problems = list(_shape_problems(outputs, targets))
         if problems:
@@ -73,7 +73,7 @@ class PoseTrainingRunner(Runner):
         self.model.eval()
         try:
             for batch in batches:
-                outputs = self.outputs(batch.images)
+                outputs = self.outputs(batch)
                 losses = self.model.losses(outputs, self.model.targets(outputs, batch.labels))
                 for name, value in losses.items():
                     sums[name] = sums[name] + value if name in sums else value

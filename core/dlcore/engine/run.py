@@ -39,8 +39,6 @@ def train(loaded: LoadedConfig, host: PluginHost, request: RunRequest) -> RunFol
         DlcoreError: If something is wrong, in words for the user.
         KeyboardInterrupt: After Ctrl-C, when the state is saved.
     """
-    if loaded.config.method == "ctd":
-        raise loaded.problem("method", "conditional top-down models cannot be trained yet")
     stages = stages_of(loaded.config, request.stage)
     if not stages:
         raise loaded.problem("train_settings.epochs", "is 0: there is nothing to train")

@@ -12,6 +12,7 @@ from dlcore.config.loading import LoadedConfig
 from dlcore.config.schema import RunConfig, TrainSettings, TransformsSection
 from dlcore.data.cache import ImageCache, auto_budget
 from dlcore.data.chain import TransformChain
+from dlcore.data.conditions import SAMPLER, RoughPose
 from dlcore.data.crops import BareCrop, TopDownCrop, one_by_one, one_individual
 from dlcore.data.device import Normalization
 from dlcore.data.loader import BatchLoader
@@ -143,7 +144,12 @@ def load_run_data(
         LOGGER.info("crops: %d for training, %d for testing", len(train_records), len(eval_records))
 
     def chain(name: str, section: TransformsSection, *, inference: bool) -> TransformChain:
-        crops = [crop_of(section, input_size)] if top_down else []
+        crops: list[Transform] = []
+        if top_down:
+            context = config.method == "td" or not inference
+            crops.append(crop_of(section, input_size, with_context=context))
+        if config.method == "ctd":
+            crops.append(_rough_pose(config, host, dataset.task))
         key = stage.key(f"data.{name}")
         return build_chain(
             host, section.transforms, dataset.task, key, more=crops, inference=inference
@@ -190,8 +196,22 @@ def load_run_data(
     )
 
 
-def crop_of(section: TransformsSection, input_size: tuple[int, int] | None) -> TopDownCrop:
-    """How individuals are cut out; the size that a model demands goes before the config's."""
+def _rough_pose(config: RunConfig, host: PluginHost, task: PoseTask) -> RoughPose:
+    options = config.data.gen_sampling or True
+    sampler = build_transform(host, SAMPLER, options, task, key=f"data.{SAMPLER}")
+    return RoughPose(sampler, config.data.bbox_margin)
+
+
+def crop_of(
+    section: TransformsSection, input_size: tuple[int, int] | None, *, with_context: bool = True
+) -> TopDownCrop:
+    """How individuals are cut out.
+
+    Args:
+        section: Has a block `top_down_crop`, or not.
+        input_size: (width, height) that the model demands; goes before the config's.
+        with_context: What `crop_with_context` is where the config does not say.
+    """
     block = section.top_down_crop or {}
     size = (int(block.get("width") or 256), int(block.get("height") or 256))
     if input_size is not None and size != input_size:
@@ -201,7 +221,8 @@ def crop_of(section: TransformsSection, input_size: tuple[int, int] | None) -> T
             *input_size,
         )
         size = input_size
-    kind = BareCrop if block.get("crop_with_context") is False else TopDownCrop
+    told = block.get("crop_with_context")
+    kind = TopDownCrop if (with_context if told is None else told) else BareCrop
     return kind(size, margin=int(block.get("margin") or 0))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import ClassVar
 
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -21,12 +22,17 @@ class Backbone(nn.Module):
 
     Attributes:
         features: Channels and stride of what `forward` gives.
+        takes_conditions: Whether `forward` takes `(images, conditions)`, with rough poses (B, K, 3)
+            in pixels of the images (conditional top-down).
+        input_size: (width, height) of the only images that it takes; None for any size.
 
     Args:
         freeze_bn_stats: Use the running statistics of batch-norm layers and do not update them.
         freeze_bn_weights: Do not train scale and shift of batch-norm layers.
     """
 
+    takes_conditions: ClassVar[bool] = False
+    input_size: tuple[int, int] | None = None
     features: Features
 
     def __init__(self, *, freeze_bn_stats: bool = False, freeze_bn_weights: bool = False) -> None:

@@ -90,6 +90,8 @@ def move_labels(sample: Sample, matrix: Matrix) -> None:
     sample.keypoints = transform_points(sample.keypoints, matrix)
     sample.unique_keypoints = transform_points(sample.unique_keypoints, matrix)
     sample.boxes = transform_boxes(sample.boxes, matrix)
+    if sample.conditions is not None:
+        sample.conditions = transform_points(sample.conditions, matrix)
     sample.to_network = compose(matrix, sample.to_network)
 
 
@@ -156,6 +158,8 @@ def _apply_to_labels(sample: Sample, warp: Warp) -> None:
     move_labels(sample, warp.matrix)
     sample.keypoints = swap_pairs(sample.keypoints, warp.swaps)
     sample.unique_keypoints = swap_pairs(sample.unique_keypoints, warp.unique_swaps)
+    if sample.conditions is not None:
+        sample.conditions = swap_pairs(sample.conditions, warp.swaps)
 
 
 def _warp_upright(

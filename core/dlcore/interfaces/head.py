@@ -25,12 +25,14 @@ class Head(nn.Module):
             resolution, 1 where it keeps it, 0.5 where it halves it.
         takes_several_maps: Whether `forward` takes a tuple of maps. If not, being given several
             is an error that names a neck.
+        input_size: (width, height) of the only images that it works for; None for any size.
         takes_tokens: Whether `forward` takes tokens (B, tokens, C) where the neck gives them. If
             not, being given tokens is an error.
     """
 
     takes_several_maps: ClassVar[bool] = False
     takes_tokens: ClassVar[bool] = False
+    input_size: tuple[int, int] | None = None
     output_names: tuple[str, ...]
     upsampling: float = 1.0
 

@@ -124,12 +124,15 @@ class Batch:
         to_network: (B, 2, 3) float64, the affine map from pixels of the original image to pixels of
             `images`: `(x', y') = M @ (x, y, 1)`.
         indices: (B,) int64, positions of the records in their split.
+        conditions: (B, K, 3) x, y, score in pixels of `images`: the rough poses that a conditional
+            model starts from; None for other models.
     """
 
     images: Tensor
     labels: Labels
     to_network: Tensor
     indices: Tensor
+    conditions: Tensor | None = None
 
     def pin_memory(self) -> Batch:
         """The same batch in page-locked memory, for asynchronous copies to a GPU."""
@@ -138,6 +141,7 @@ class Batch:
             self.labels.pin_memory(),
             self.to_network.pin_memory(),
             self.indices.pin_memory(),
+            None if self.conditions is None else self.conditions.pin_memory(),
         )
 
 
@@ -169,6 +173,8 @@ class Record:
         individual_ids: (N,) int64, index into `PoseTask.individuals`.
         boxes: (N, 4) float32 x, y, width, height, or None to derive them from the keypoints.
         key: What identifies the image in files, for example ("labeled-data", "m4s1", "img0.png").
+        neighbours: (M, K, 3) float32, the other individuals of the image, where the record is of
+            one individual; None where it is of the whole image.
     """
 
     image: Path
@@ -178,6 +184,7 @@ class Record:
     individual_ids: npt.NDArray[np.int64]
     boxes: FloatArray | None = None
     key: tuple[str, ...] = ()
+    neighbours: FloatArray | None = None
 
 
 @dataclass(slots=True)
@@ -195,6 +202,8 @@ class Sample:
         boxes: (N, 4) float32 x, y, width, height.
         individual_ids: (N,) int64.
         to_network: (2, 3) float64, original image to `image`: `(x', y') = M @ (x, y, 1)`.
+        neighbours: (M, K, 3) float32, as in the record: in pixels of the original image.
+        conditions: (K, 3) float32 x, y, score: the rough pose that a conditional model starts from.
     """
 
     image: npt.NDArray[np.uint8]
@@ -203,6 +212,8 @@ class Sample:
     boxes: FloatArray
     individual_ids: npt.NDArray[np.int64]
     to_network: npt.NDArray[np.float64]
+    neighbours: FloatArray | None = None
+    conditions: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True)
