@@ -14,6 +14,10 @@ h w output cells.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from functools import reduce
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -147,14 +151,10 @@ class PartAffinityFieldPredictor(Predictor):
         if self.apply_sigmoid:
             heatmaps = heatmaps.sigmoid()
         smooth = _smoothed(heatmaps.float(), self.nms_radius, self.sigma)
-        height, width = smooth.shape[2:]
-        reach = self.nms_radius // 2
-        _, best = F.max_pool2d(smooth, 2 * reach + 1, 1, reach, return_indices=True)
-        own = torch.arange(height * width, device=smooth.device).view(height, width)
-        peaks = (best == own) & (smooth >= _LEAST_PEAK)  # of equal cells in a window, the first
-        count = min(self.num_animals, height * width)
-        scores, cells = smooth.where(peaks, 0.0).flatten(2).topk(count, dim=2)
-        return scores, cells
+        candidates = _peaks(smooth, self.nms_radius // 2) & (smooth >= _LEAST_PEAK)
+        scores = smooth.where(candidates, 0.0).flatten(2)
+        best = scores.topk(min(self.num_animals, scores.shape[2]), dim=2)
+        return best.values, best.indices
 
     def _places(self, cells: Tensor, locref: Tensor, stride: float) -> Tensor:
         """Places (B, K, N, 2) in pixels of candidates in flattened cells (B, K, N)."""
@@ -168,16 +168,17 @@ class PartAffinityFieldPredictor(Predictor):
     def _affinities(self, cells: Tensor, paf: Tensor) -> Tensor:
         """How well candidates belong together, (B, kept edges, N, N): the field along their line.
 
-        It is the length of the integral of the field along the line, x and y apart, divided by the
-        length of the line: for a straight limb the mean strength of the field. Whether the field
-        points forwards or backwards makes no difference.
+        The x of the field is summed up over the way in x, the y over the way in y. The affinity is
+        the length of the vector of the two sums, divided by the length of the line: on a perfect
+        field 1 for lines along an axis, 0.71 for diagonals. Whether the field points forwards or
+        backwards makes no difference.
         """
-        width = paf.shape[3]
+        height, width = paf.shape[2:]
         x, y = self._lines(cells % width), self._lines(cells // width)
-        kept = torch.tensor(self.kept, device=paf.device)
-        fields = paf.unflatten(1, (-1, 2)).index_select(1, kept).flatten(3)  # (B, E, 2, h * w)
-        points = (y * width + x).flatten(2).unsqueeze(2).expand(-1, -1, 2, -1)
-        along = fields.gather(3, points).unflatten(3, x.shape[2:])  # (B, E, 2, N, N, points)
+        channels = 2 * torch.tensor(self.kept, device=paf.device)
+        first = (channels * height * width)[:, None, None, None] + y * width + x
+        both = torch.stack((first, first + height * width), dim=2)  # (B, E, 2, N, N, points)
+        along = paf.flatten(1).gather(1, both.flatten(1)).view_as(both)
         ways = torch.stack((x, y), dim=2).to(along.dtype)
         integral = torch.trapezoid(along, ways, dim=-1).norm(dim=2)
         length = (ways[..., -1] - ways[..., 0]).norm(dim=2)
@@ -199,11 +200,38 @@ class PartAffinityFieldPredictor(Predictor):
 
 
 def _smoothed(maps: Tensor, radius: int, sigma: float) -> Tensor:
-    """Maps (B, K, h, w) smoothed by a Gaussian of `2 * radius + 1` cells, zero beyond the edge."""
-    steps = torch.arange(-radius, radius + 1, device=maps.device)
-    kernel = (steps / sigma).square().mul(-0.5).exp()
-    kernel = (kernel / kernel.sum()).to(maps.dtype)
-    single = maps.flatten(0, 1).unsqueeze(1)
-    single = F.conv2d(single, kernel.view(1, 1, -1, 1), padding=(radius, 0))
-    single = F.conv2d(single, kernel.view(1, 1, 1, -1), padding=(0, radius))
-    return single.view_as(maps)
+    """Maps (B, K, h, w) smoothed by a Gaussian of `2 * radius + 1` cells, 0 beyond the edge."""
+    kernel = [math.exp(-0.5 * (step / sigma) ** 2) for step in range(-radius, radius + 1)]
+    for axis in (2, 3):
+        smooth = torch.zeros_like(maps)
+        for weight, moved in zip(kernel, _moved(maps, -radius, radius, axis, 0.0), strict=True):
+            smooth.add_(moved, alpha=weight / sum(kernel))
+        maps = smooth
+    return maps
+
+
+def _peaks(maps: Tensor, reach: int) -> Tensor:
+    """Which cells of maps (B, K, h, w) are the greatest among those `reach` cells around them.
+
+    Of equal cells it is the first in reading order, so that a flat top is one peak. This takes a
+    fraction of the time of a max-pool on the CPU.
+    """
+    rows = _greatest(maps, -reach, reach, axis=3)
+    before = torch.maximum(_greatest(maps, -reach, -1, axis=3), _greatest(rows, -reach, -1, axis=2))
+    behind = torch.maximum(_greatest(maps, 1, reach, axis=3), _greatest(rows, 1, reach, axis=2))
+    return (maps > before) & (maps >= behind)
+
+
+def _greatest(maps: Tensor, first: int, last: int, axis: int) -> Tensor:
+    """For each cell the greatest of those from `first` to `last` cells further along an axis."""
+    moved = _moved(maps, first, last, axis, -torch.inf)
+    return reduce(torch.maximum, moved, maps.new_tensor(-torch.inf))
+
+
+def _moved(maps: Tensor, first: int, last: int, axis: int, beyond: float) -> Iterator[Tensor]:
+    """For each step from `first` to `last`: maps of the cells so much further along an axis."""
+    size, reach = maps.shape[axis], max(-first, last)
+    sides = (reach, reach, 0, 0) if axis == 3 else (0, 0, reach, reach)
+    padded = F.pad(maps, sides, value=beyond)
+    for step in range(first, last + 1):
+        yield padded.narrow(axis, reach + step, size)
