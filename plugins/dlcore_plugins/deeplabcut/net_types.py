@@ -8,9 +8,7 @@ from typing import Any, ClassVar
 
 from dlcore import DlcoreError
 from dlcore.interfaces import NetType, PoseTask
-
-_LOCREF_STD = 7.2801
-_DISTANCE = 17
+from dlcore_plugins.deeplabcut.heads import heatmap_head, identity_head, paf_head, unique_head
 
 _FAST = {
     "optimizer": {"type": "AdamW", "params": {"lr": 5e-4}},
@@ -50,8 +48,19 @@ def _cspnext(model_name: str, depth: float, width: float) -> dict[str, Any]:
     return {"type": "CSPNeXt", "model_name": model_name, **_TRAINED_NORMS, **factors}
 
 
-class _Heatmaps(NetType):
-    """A backbone and one doubling layer to heatmaps.
+def _dlcrnet(output_stride: int) -> dict[str, Any]:
+    return {
+        "type": "DLCRNet",
+        "model_name": "resnet50",
+        "pretrained": True,
+        "output_stride": output_stride,
+    }
+
+
+class _BottomUp(NetType):
+    """A backbone and one doubling layer to heatmaps, for several individuals with their limbs.
+
+    Parameters and cost are those of the backbone, the stride is that for one individual.
 
     Attributes:
         name: What users write.
@@ -67,23 +76,27 @@ class _Heatmaps(NetType):
     runner: ClassVar[Mapping[str, Any]] = _FAST
     fitting: ClassVar[Mapping[str, Any]] = {}
 
-    def config(self, task: PoseTask) -> dict[str, Any]:
-        """The config for one individual per image.
+    def bodypart_head(self, task: PoseTask) -> dict[str, Any]:
+        """The head that finds the keypoints of the individuals.
 
         Raises:
-            DlcoreError: If there are several individuals.
+            DlcoreError: If the architecture cannot do the task.
         """
         if task.num_individuals > 1:
-            raise DlcoreError(
-                f"net type {self.name!r} tells {task.num_individuals} individuals apart with part "
-                f"affinity fields, which no installed plugin offers yet; use it for data with "
-                f"one individual, or choose another net type (see `dlcore list net_types`)"
-            )
-        heads = {"bodypart": _heatmap_head(self.channels, task.num_keypoints)}
+            return paf_head([self.channels], task)
+        return heatmap_head(self.channels, task.num_keypoints)
+
+    def config(self, task: PoseTask) -> dict[str, Any]:
+        """The config for these keypoints and individuals.
+
+        Raises:
+            DlcoreError: If the architecture cannot do the task.
+        """
+        heads = {"bodypart": self.bodypart_head(task)}
         if task.unique_keypoints:
-            unique = _heatmap_head(self.channels, len(task.unique_keypoints))
-            unique["target_generator"]["label_keypoint_key"] = "keypoints_unique"
-            heads["unique_bodypart"] = unique
+            heads["unique_bodypart"] = unique_head(self.channels, len(task.unique_keypoints))
+        if task.with_identity and task.num_individuals > 1:
+            heads["identity"] = identity_head(self.channels, task.num_individuals)
         config = {
             "net_type": self.name,
             "method": "bu",
@@ -118,7 +131,7 @@ class _Heatmaps(NetType):
         return copy.deepcopy(config)
 
 
-class _ResNet(_Heatmaps):
+class _ResNet(_BottomUp):
     """A ResNet with output stride 16: heatmaps at stride 8."""
 
     channels = 2048
@@ -143,7 +156,7 @@ class ResNet101(_ResNet):
     gflops: ClassVar[float] = 13.0
 
 
-class _HRNet(_Heatmaps):
+class _HRNet(_BottomUp):
     """A high-resolution network: heatmaps at stride 2."""
 
     runner = _GENTLE
@@ -181,7 +194,7 @@ class HRNetW48(_HRNet):
     gflops: ClassVar[float] = 21.2
 
 
-class _CSPNeXt(_Heatmaps):
+class _CSPNeXt(_BottomUp):
     """A CSPNeXt: heatmaps at stride 16."""
 
     stride: ClassVar[float] = 16
@@ -217,32 +230,46 @@ class CSPNeXtX(_CSPNeXt):
     gflops: ClassVar[float] = 10.1
 
 
-def _heatmap_head(channels: int, num_keypoints: int) -> dict[str, Any]:
-    """One doubling layer to heatmaps and to offsets within a cell."""
-    layer = {"kernel_size": [3], "strides": [2]}
-    return {
-        "type": "HeatmapHead",
-        "weight_init": "normal",
-        "predictor": {
-            "type": "HeatmapPredictor",
-            "apply_sigmoid": False,
-            "clip_scores": True,
-            "location_refinement": True,
-            "locref_std": _LOCREF_STD,
-        },
-        "target_generator": {
-            "type": "HeatmapGaussianGenerator",
-            "num_heatmaps": num_keypoints,
-            "pos_dist_thresh": _DISTANCE,
-            "heatmap_mode": "KEYPOINT",
-            "gradient_masking": False,
-            "generate_locref": True,
-            "locref_std": _LOCREF_STD,
-        },
-        "criterion": {
-            "heatmap": {"type": "WeightedMSECriterion", "weight": 1.0},
-            "locref": {"type": "WeightedHuberCriterion", "weight": 0.05},
-        },
-        "heatmap_config": {"channels": [channels, num_keypoints], **layer},
-        "locref_config": {"channels": [channels, 2 * num_keypoints], **layer},
-    }
+class _DLCRNet(_BottomUp):
+    """A ResNet-50 whose finer maps join the last one, for several individuals with their limbs.
+
+    Attributes:
+        hidden: Channels between the doubling layers of the head, if there are several.
+    """
+
+    channels = 2304
+    runner: ClassVar[Mapping[str, Any]] = {"eval_interval": 25, **_GENTLE}
+    stride: ClassVar[float] = 4
+    hidden: ClassVar[tuple[int, ...]] = ()
+
+    def bodypart_head(self, task: PoseTask) -> dict[str, Any]:
+        """The head that finds the keypoints of the individuals.
+
+        Raises:
+            DlcoreError: If there is only one individual.
+        """
+        if task.num_individuals == 1:
+            raise DlcoreError(
+                f"net type {self.name!r} is for several individuals per image, and there is one; "
+                f"choose another, such as 'resnet_50'"
+            )
+        return paf_head([self.channels, *self.hidden], task)
+
+
+class DLCRNetStride16(_DLCRNet):
+    """DLCRNet with the ResNet's last stage dilated."""
+
+    name = "dlcrnet_stride16_ms5"
+    backbone = _dlcrnet(16)
+    parameters: ClassVar[float] = 27.1
+    gflops: ClassVar[float] = 9.4
+
+
+class DLCRNetStride32(_DLCRNet):
+    """DLCRNet with an ordinary ResNet."""
+
+    name = "dlcrnet_stride32_ms5"
+    backbone = _dlcrnet(32)
+    hidden = (1152,)
+    parameters: ClassVar[float] = 27.1
+    gflops: ClassVar[float] = 6.6

@@ -1,6 +1,8 @@
 """The configs of net types are DeepLabCut's, key for key."""
 
+import math
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -33,45 +35,67 @@ TASK = PoseTask(("snout", "leftear", "rightear", "shoulder", "spine", "tailbase"
 def without_null(value):
     if isinstance(value, dict):
         return {k: without_null(v) for k, v in value.items() if v is not None and v is not False}
+    if isinstance(value, list):
+        return [without_null(item) for item in value]
     return value
 
 
-@pytest.mark.parametrize("name", NET_TYPES)
-def test_a_single_animal_config_is_the_reference(name, shared):
-    path = shared / "peer" / "configs" / "single" / f"{name}.yaml"
-    text = re.sub(r"\b1e-", "1.0e-", path.read_text(encoding="utf-8"))
-    reference = without_null(yaml.safe_load(text))
+LIMBS_ONLY = {cls.name: cls for cls in (net_types.DLCRNetStride16, net_types.DLCRNetStride32)}
+ALL = NET_TYPES | LIMBS_ONLY
+TASKS = {
+    "single": TASK,
+    "multi": replace(TASK, individuals=("mouse1", "mouse2", "mouse3")),
+}
+TASKS["multi_identity"] = replace(TASKS["multi"], with_identity=True)
+TASKS["multi_unique"] = replace(TASKS["multi"], unique_keypoints=("lamp", "door"))
+TASKS["multi_identity_unique"] = replace(TASKS["multi_unique"], with_identity=True)
 
-    config = without_null(NET_TYPES[name]().config(TASK))
+
+def reference_config(shared, kind, name):
+    path = shared / "peer" / "configs" / kind / f"{name}.yaml"
+    text = re.sub(r"\b1e-", "1.0e-", path.read_text(encoding="utf-8"))
+    return yaml.safe_load(text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(k, n) for k in TASKS for n in ALL if k != "single" or n not in LIMBS_ONLY],
+)
+def test_a_config_is_the_reference(kind, name, shared):
+    reference = without_null(reference_config(shared, kind, name))
+    if name in LIMBS_ONLY:  # leaves to the defaults what the others write
+        reference["model"].pop("pose_model")
+        reference["model"]["heads"]["bodypart"]["predictor"]["apply_sigmoid"] = True
+
+    config = without_null(ALL[name]().config(TASKS[kind]))
 
     assert config["net_type"] == reference["net_type"] == name
     assert config["method"] == reference["method"]
     assert config["model"] == reference["model"]
     assert config["data"]["train"] == reference["data"]["train"]
     assert config["data"]["inference"] == reference["data"]["inference"]
-    for key in ("optimizer", "scheduler"):
-        assert config["runner"][key] == reference["runner"][key]
+    for key, value in config["runner"].items():
+        assert value == reference["runner"][key]
 
 
-@pytest.mark.parametrize("name", NET_TYPES)
-def test_unique_bodyparts_get_the_references_head(name, shared):
-    path = shared / "peer" / "configs" / "multi_unique" / f"{name}.yaml"
-    reference = yaml.safe_load(path.read_text(encoding="utf-8"))["model"]["heads"]
-
-    config = NET_TYPES[name]().config(PoseTask(("a",), ("lamp", "door")))
-
-    assert config["model"]["heads"]["unique_bodypart"] == reference["unique_bodypart"]
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("kind", ["single", "multi_identity_unique"])
+def test_net_types_keep_the_contract(kind, name):
+    if name not in LIMBS_ONLY or kind != "single":
+        check_net_type(ALL[name](), TASKS[kind])
 
 
-@pytest.mark.parametrize("name", NET_TYPES)
-def test_net_types_keep_the_contract(name):
-    check_net_type(NET_TYPES[name](), TASK)
+@pytest.mark.parametrize("name", LIMBS_ONLY)
+def test_one_individual_needs_no_limbs(name):
+    with pytest.raises(DlcoreError, match=rf"{name}.*there is one; choose another"):
+        LIMBS_ONLY[name]().config(TASK)
 
 
-@pytest.mark.parametrize("name", NET_TYPES)
-def test_several_individuals_are_refused_for_want_of_a_head(name):
-    with pytest.raises(DlcoreError, match=rf"{name}.*3 individuals.*part affinity fields"):
-        NET_TYPES[name]().config(PoseTask(("a",), individuals=("x", "y", "z")))
+def test_individuals_of_one_keypoint_are_refused_with_a_way_out():
+    task = PoseTask(("body",), individuals=("x", "y"))
+
+    with pytest.raises(DlcoreError, match=r"one keypoint has none; choose .*'dekr_w18'"):
+        ResNet50().config(task)
 
 
 def test_every_call_gives_its_own_config():
@@ -87,18 +111,21 @@ def test_every_call_gives_its_own_config():
     assert again["runner"]["scheduler"]["params"]["milestones"] == [90, 120]
 
 
-@pytest.mark.parametrize("name", NET_TYPES)
+@pytest.mark.parametrize("name", ALL)
 def test_size_cost_and_stride_are_those_of_the_network(name, host):
-    config = NET_TYPES[name]().config(TASK)
-    backbone = build(host, "backbones", config["model"]["backbone"]).eval().to("meta")
+    net_type = ALL[name]
+    config = net_type().config(TASKS["multi" if name in LIMBS_ONLY else "single"])
+    block = {**config["model"]["backbone"], "pretrained": False}
+    backbone = build(host, "backbones", block).eval().to("meta")
 
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         backbone(torch.zeros(1, 3, 256, 256, device="meta"))
 
     trainable = sum(p.numel() for p in backbone.parameters() if p.requires_grad)
-    assert NET_TYPES[name].parameters == pytest.approx(trainable / 1e6, abs=0.051)
+    assert net_type.parameters == pytest.approx(trainable / 1e6, abs=0.051)
     multiplications = counter.get_total_flops() / 2
-    assert NET_TYPES[name].gflops == pytest.approx(multiplications / 1e9, abs=0.051)
-    (doubling,) = config["model"]["heads"]["bodypart"]["heatmap_config"]["strides"]
-    assert NET_TYPES[name].stride == backbone.features.stride / doubling
+    assert net_type.gflops == pytest.approx(multiplications / 1e9, abs=0.051)
+    head = config["model"]["heads"]["bodypart"]
+    doublings = math.prod(head["heatmap_config"]["strides"]) * (2 if name in LIMBS_ONLY else 1)
+    assert net_type.stride == backbone.features.stride / doublings
     assert config["model"]["backbone_output_channels"] == backbone.features.channels
