@@ -87,10 +87,10 @@ def targets(task=TASK, outputs=None, **options: Any) -> Check:
     return lambda cls, _: check_target_generator(cls(task, **options), STRIDE, outputs, task)
 
 
-def predictor(outputs=None, *, gives_poses: bool = True, **options: Any) -> Check:
+def predictor(outputs=None, *, task=TASK, gives_poses: bool = True, **options: Any) -> Check:
     outputs = outputs or maps(heatmap=3, locref=6)
     return lambda cls, _: check_predictor(
-        cls(TASK, **options), STRIDE, outputs, TASK, gives_poses=gives_poses
+        cls(task, **options), STRIDE, outputs, task, gives_poses=gives_poses
     )
 
 
@@ -142,6 +142,10 @@ def net_type(cls: type, _: Path) -> None:
     check_net_type(cls(), TASK)
 
 
+def net_type_for_several(cls: type, _: Path) -> None:
+    check_net_type(cls(), TWO_ANIMALS)
+
+
 class FourCells(Backbone):
     """Enough of a network to run a runner."""
 
@@ -182,7 +186,18 @@ def pose_runner(cls: type, _: Path) -> None:
     check_runner(cls(model, TASK, nullcontext), batch, records)
 
 
+def sequential(cls: type, _: Path) -> None:
+    limbs = HOST.find("target_generators", "PartAffinityFieldGenerator").component.load()
+    plateaus = HOST.find("target_generators", "HeatmapPlateauGenerator").component.load()
+    for stride in (STRIDE, 3):
+        generator = cls(
+            TWO_ANIMALS, generators=[plateaus(TWO_ANIMALS), limbs(TWO_ANIMALS, graph=GRAPH)]
+        )
+        check_target_generator(generator, stride, maps(heatmap=3, locref=6, paf=4), TWO_ANIMALS)
+
+
 DOUBLING = {"kernel_size": [3], "strides": [2]}
+GRAPH = [[0, 1], [2, 1]]
 BINS = dict.fromkeys("xy", torch.randn(2, 3, 128, generator=torch.Generator().manual_seed(0)))
 TOKENS = {
     "feature_size": [8, 8],
@@ -228,6 +243,16 @@ CHECKS: dict[str, dict[str, list[Check]]] = {
                 offset_config={"channels": [8, 12, 3], "num_offset_per_kpt": 4},
             ),
         ],
+        "DLCRNetHead": [
+            head(
+                heatmap_config={**DOUBLING, "channels": [8, 3]},
+                locref_config={**DOUBLING, "channels": [8, 6]},
+                paf_config={**DOUBLING, "channels": [8, 4]},
+                num_stages=stages,
+                features_dim=6,
+            )
+            for stages in (0, 2)
+        ],
         "HeatmapHead": [
             head(heatmap_config={**DOUBLING, "channels": [8, 3]}),
             head(
@@ -263,6 +288,11 @@ CHECKS: dict[str, dict[str, list[Check]]] = {
             targets(TASK, maps(heatmap=4, offset=6)),
             targets(TWO_ANIMALS, maps(heatmap=4, offset=6), pos_dist_thresh=9),
         ],
+        "PartAffinityFieldGenerator": [
+            targets(TASK, maps(paf=4), graph=GRAPH),
+            targets(TWO_ANIMALS, maps(paf=4), graph=GRAPH, width=9),
+        ],
+        "SequentialGenerator": [sequential],
         "SimCCGenerator": [
             targets(TASK, BINS, input_size=[64, 64]),
             targets(TASK, BINS, input_size=[64, 64], normalize=False, sigma=[4.0, 6.0]),
@@ -292,6 +322,11 @@ CHECKS: dict[str, dict[str, list[Check]]] = {
         "DEKRPredictor": [
             predictor(maps(heatmap=4, offset=6)),
             predictor(maps(heatmap=4, offset=6), apply_sigmoid=False, use_heatmap=False),
+        ],
+        "PartAffinityFieldPredictor": [
+            predictor(maps(heatmap=3, locref=6, paf=4), task=task, graph=GRAPH, **options)
+            for task in (TASK, TWO_ANIMALS)
+            for options in ({}, {"edges_to_keep": [1], "apply_sigmoid": False}, {"nms_radius": 1})
         ],
         "SimCCPredictor": [
             predictor(BINS),
@@ -364,16 +399,20 @@ CHECKS: dict[str, dict[str, list[Check]]] = {
     "datasets": {"DLCLoader": [deeplabcut_project], "COCOLoader": [coco_folder]},
     "runners": {"PoseTrainingRunner": [pose_runner]},
     "net_types": {
-        name: [net_type]
-        for name in (
-            "dekr_w18",
-            "dekr_w32",
-            "dekr_w48",
-            "light_efficientnet",
-            *("cspnext_s", "cspnext_m", "cspnext_x"),
-            *("hrnet_w18", "hrnet_w32", "hrnet_w48"),
-            *("resnet_50", "resnet_101"),
-        )
+        "dlcrnet_stride16_ms5": [net_type_for_several],
+        "dlcrnet_stride32_ms5": [net_type_for_several],
+        "light_efficientnet": [net_type],
+        **{
+            name: [net_type, net_type_for_several]
+            for name in (
+                "dekr_w18",
+                "dekr_w32",
+                "dekr_w48",
+                *("cspnext_s", "cspnext_m", "cspnext_x"),
+                *("hrnet_w18", "hrnet_w32", "hrnet_w48"),
+                *("resnet_50", "resnet_101"),
+            )
+        },
     },
 }
 
