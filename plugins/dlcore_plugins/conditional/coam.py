@@ -51,9 +51,6 @@ class HRNetCoAM(Backbone):
         freeze_bn_stats: Use the running statistics of batch-norm layers and do not update them.
         freeze_bn_weights: Do not train scale and shift of batch-norm layers.
 
-    Attributes:
-        image_size: (height, width) that images must have.
-
     Raises:
         ValueError: If there is no such model, its weights cannot be had, or an option is wrong.
     """
@@ -79,8 +76,9 @@ class HRNetCoAM(Backbone):
         both = sorted(set(coam_modules) & set(own_places))
         if both:
             raise ValueError(f"selfatt_coam_modules must not share {both} with coam_modules")
-        self.image_size = check_sizes(img_size, kpt_encoder)
-        if any(side % COARSEST_STRIDE for side in self.image_size):
+        self._size = check_sizes(img_size, kpt_encoder)
+        self.input_size = self._size[1], self._size[0]
+        if any(side % COARSEST_STRIDE for side in self._size):
             raise ValueError(f"img_size must be multiples of {COARSEST_STRIDE}, got {img_size}")
         self.model: Any = _hrnet(base_model_name)
         if pretrained:
@@ -126,7 +124,7 @@ class HRNetCoAM(Backbone):
             ConfigError: If the images have another size.
         """
         self._check_size(images)
-        pose = self.kpt_encoder(conditions, self.image_size)
+        pose = self.kpt_encoder(conditions, self._size)
         model = self.model
         features = model.act1(model.bn1(model.conv1(images)))
         features = model.act2(model.bn2(model.conv2(features)))
@@ -150,16 +148,16 @@ class HRNetCoAM(Backbone):
 
     def _branch_sizes(self, count: int) -> list[tuple[int, int]]:
         """(h, w) of the first branches."""
-        height, width = self.image_size
+        height, width = self._size
         return [
             (height // (STRIDE << branch), width // (STRIDE << branch)) for branch in range(count)
         ]
 
     def _check_size(self, images: Tensor) -> None:
         height, width = images.shape[2:]
-        if (height, width) != self.image_size:
+        if (height, width) != self._size:
             message = (
-                f"HRNetCoAM is built for images of {self.image_size[0]} x {self.image_size[1]} "
+                f"HRNetCoAM is built for images of {self._size[0]} x {self._size[1]} "
                 f"pixels (height x width) and got {height} x {width}; set img_size, or width and "
                 f"height in top_down_crop of data.train and data.inference, so that they agree"
             )

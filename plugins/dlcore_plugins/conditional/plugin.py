@@ -21,3 +21,14 @@ def register_backbones() -> list[Component]:
             summary="An HRNet whose branches attend to a rough pose of the animal.",
         ),
     ]
+
+
+@hookimpl
+def register_transforms() -> list[Component]:
+    return [
+        Component(
+            "gen_sampling",
+            f"{_PACKAGE}.transform:GenerativeSampling",
+            summary="Rough poses made from true ones, for conditional models to correct.",
+        ),
+    ]

@@ -32,9 +32,6 @@ class CondPreNet(Backbone):
         freeze_bn_stats: Use the running statistics of batch-norm layers and do not update them.
         freeze_bn_weights: Do not train scale and shift of batch-norm layers.
 
-    Attributes:
-        image_size: (height, width) that the file promises.
-
     Raises:
         ValueError: If an option is wrong.
     """
@@ -53,13 +50,14 @@ class CondPreNet(Backbone):
         super().__init__(
             freeze_bn_stats=bool(freeze_bn_stats), freeze_bn_weights=bool(freeze_bn_weights)
         )
-        if getattr(backbone, "takes_conditions", False):
+        if backbone.takes_conditions:
             raise ValueError(
                 f"backbone: {type(backbone).__name__} takes rough poses itself; choose another"
             )
         self._freeze_plain_stats = freeze_bn_stats is None
         self._freeze_plain_weights = freeze_bn_weights is None
-        self.image_size = check_sizes(img_size, kpt_encoder)
+        check_sizes(img_size, kpt_encoder)
+        self.input_size = backbone.input_size
         self.backbone = backbone
         self.kpt_encoder = build_encoder(kpt_encoder)
         self.rgb_preNet = nn.Sequential(

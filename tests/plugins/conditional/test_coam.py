@@ -47,9 +47,10 @@ def small(**options: Any) -> HRNetCoAM:
 )
 def test_keeps_the_backbone_contract(options: dict[str, Any]) -> None:
     backbone = small(**options)
-    height, width = backbone.image_size
+    height, width = options.get("img_size", [64, 64])
 
     assert backbone.features == FeatureSpec(channels=16, stride=4)
+    assert backbone.input_size == (width, height)
     check_backbone(WithPose(backbone, POSE), (width, height), odd_size=False)
 
 
