@@ -27,6 +27,17 @@ MODELS = [
     "single_cspnext_s",
     "single_cspnext_m",
     "single_cspnext_x",
+    "multi_resnet_50",
+    "multi_resnet_101",
+    "multi_identity_unique_resnet_50",
+    "multi_dlcrnet_stride16_ms5",
+    "multi_dlcrnet_stride32_ms5",
+    "multi_hrnet_w18",
+    "multi_hrnet_w32",
+    "multi_hrnet_w48",
+    "multi_cspnext_s",
+    "multi_cspnext_m",
+    "multi_cspnext_x",
 ]
 TOLERANCE = 1e-4  # of the output's standard deviation; two CPU kernels agree to about 1e-5
 
