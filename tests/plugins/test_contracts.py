@@ -42,6 +42,8 @@ from dlcore.testing import (
     fake_task,
     write_dataset,
 )
+from dlcore_plugins.conditional.options import StackedKeypointEncoderOptions
+from tests.plugins.conditional.reference import WithPose
 from tests.plugins.deeplabcut.projects import write_project
 
 ROOT = Path(__file__).parents[2]
@@ -64,6 +66,15 @@ Check = Callable[[type, Path], None]
 
 def backbone(*, odd_size: bool = True, **options: Any) -> Check:
     return lambda cls, _: check_backbone(cls(**options), odd_size=odd_size)
+
+
+def conditional(*, odd_size: bool = True, **options: Any) -> Check:
+    """Of a backbone that takes rough poses: with the same one for every image."""
+    encoder = StackedKeypointEncoderOptions(type="StackedKeypointEncoder", num_joints=2)
+    pose = torch.tensor([[(20.0, 30.0, 2.0), (50.0, 10.0, 1.0)]])
+    return lambda cls, _: check_backbone(
+        WithPose(cls(kpt_encoder=encoder, **options), pose), odd_size=odd_size
+    )
 
 
 def neck(*, odd_size: bool = True, **options: Any) -> Check:
@@ -211,6 +222,10 @@ TOKENS = {
 
 CHECKS: dict[str, dict[str, list[Check]]] = {
     "backbones": {
+        "CondPreNet": [conditional(backbone=FourCells())],
+        "HRNetCoAM": [
+            conditional(base_model_name="hrnet_w18_small", img_size=[64, 64], odd_size=False),
+        ],
         "CSPNeXt": [
             backbone(deepen_factor=0.1, widen_factor=0.125),
             backbone(deepen_factor=0.1, widen_factor=0.125, out_indices=[0, 2, 4]),
@@ -370,6 +385,7 @@ CHECKS: dict[str, dict[str, list[Check]]] = {
         ],
         "elastic_transform": [transform(affine=False)],
         "gaussian_noise": [transform()],
+        "gen_sampling": [transform()],
         "grayscale": [transform()],
         "hflip": [transform(), transform(symmetries=[[0, 1]], unique_symmetries=[[0, 1]])],
         "hist_eq": [transform()],
