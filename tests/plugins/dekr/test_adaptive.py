@@ -3,9 +3,8 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from torchvision.ops import deform_conv2d
 
-from dlcore_plugins.dekr.adaptive import AdaptBlock, adapt, deformable_convolution, grouped
+from dlcore_plugins.dekr.adaptive import AdaptBlock, adapt, by_operator, by_sampling, grouped
 
 
 def random_case(groups=2, channels=3, size=(7, 9), seed=0):
@@ -18,13 +17,11 @@ def random_case(groups=2, channels=3, size=(7, 9), seed=0):
 
 @pytest.mark.parametrize("dilation", [1, 2])
 @pytest.mark.parametrize("size", [(7, 9), (1, 5)])
-def test_values_and_gradients_are_those_of_torchvisions_operator(dilation, size):
+def test_both_ways_give_the_same_values_and_gradients(dilation, size):
     ours, theirs = random_case(size=size), random_case(size=size)
 
-    result = deformable_convolution(*ours, dilation)
-    features, shifts, weight = theirs
-    offsets = shifts.transpose(2, 3).flatten(1, 3)
-    expected = deform_conv2d(features, offsets, weight, padding=dilation, dilation=dilation)
+    result = by_sampling(*ours, dilation)
+    expected = by_operator(*theirs, dilation)
     wanted = torch.randn_like(expected)
     (result * wanted).sum().backward()
     (expected * wanted).sum().backward()
@@ -34,10 +31,11 @@ def test_values_and_gradients_are_those_of_torchvisions_operator(dilation, size)
         torch.testing.assert_close(a.grad, b.grad, atol=1e-3, rtol=1e-3)
 
 
-def test_without_shifts_it_is_a_plain_convolution():
+@pytest.mark.parametrize("convolve", [by_operator, by_sampling])
+def test_without_shifts_it_is_a_plain_convolution(convolve):
     features, shifts, weight = random_case()
 
-    result = deformable_convolution(features, torch.zeros_like(shifts), weight, 1)
+    result = convolve(features, torch.zeros_like(shifts), weight, 1)
 
     expected = F.conv2d(features, weight, padding=1, groups=2)
     torch.testing.assert_close(result, expected, atol=1e-5, rtol=1e-4)
@@ -100,3 +98,16 @@ def test_taps_keep_their_places_in_half_precision():
             rough = adapt(features, [block])
 
     assert (rough - exact).abs().max() < 0.02 * exact.abs().max()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_gives_what_the_cpu_gives():
+    torch.manual_seed(0)
+    blocks = torch.nn.ModuleList(AdaptBlock(3, 1) for _ in range(2)).eval()
+    features = torch.randn(2, 6, 9, 8)
+
+    with torch.no_grad():
+        expected = adapt(features, list(blocks))
+        result = adapt(features.cuda(), list(blocks.cuda()))
+
+    torch.testing.assert_close(result.cpu(), expected, atol=1e-4, rtol=1e-3)
