@@ -27,6 +27,7 @@ from dlcore.testing import (
     check_component,
     check_criterion,
     check_dataset,
+    check_detector,
     check_head,
     check_logger,
     check_neck,
@@ -149,6 +150,10 @@ def coco_folder(cls: type, folder: Path) -> None:
     check_dataset(cls(DatasetContext(), root=str(folder)))
 
 
+def detector(**options: Any) -> Check:
+    return lambda cls, _: check_detector(cls(pretrained=False, **options))
+
+
 def net_type(cls: type, _: Path) -> None:
     check_net_type(cls(), TASK)
 
@@ -205,6 +210,23 @@ def sequential(cls: type, _: Path) -> None:
             TWO_ANIMALS, generators=[plateaus(TWO_ANIMALS), limbs(TWO_ANIMALS, graph=GRAPH)]
         )
         check_target_generator(generator, stride, maps(heatmap=3, locref=6, paf=4), TWO_ANIMALS)
+
+
+def detector_runner(cls: type, _: Path) -> None:
+    model = HOST.find("detectors", "SSDLite").component.load()(pretrained=False)
+    batch = fake_batch(TWO_ANIMALS, normalised=True)
+    labels = batch.labels
+    records = [
+        Record(
+            image=Path(f"{i}.png"),
+            size=(64, 64),
+            keypoints=labels.keypoints[i].numpy(),
+            unique_keypoints=labels.unique_keypoints[i].numpy(),
+            individual_ids=labels.individual_ids[i].numpy(),
+        )
+        for i in batch.indices.tolist()
+    ]
+    check_runner(cls(model, TWO_ANIMALS, nullcontext), batch, records)
 
 
 DOUBLING = {"kernel_size": [3], "strides": [2]}
@@ -413,7 +435,24 @@ CHECKS: dict[str, dict[str, list[Check]]] = {
         "WandbLogger": [logger(project_name="tests", tags=["contract"])],
     },
     "datasets": {"DLCLoader": [deeplabcut_project], "COCOLoader": [coco_folder]},
-    "runners": {"PoseTrainingRunner": [pose_runner]},
+    "detectors": {
+        "FCOS": [detector(min_size=64)],
+        "FasterRCNN": [
+            detector(variant="fasterrcnn_mobilenet_v3_large_320_fpn", min_size=64),
+            detector(variant="fasterrcnn_mobilenet_v3_large_fpn", min_size=64),
+            detector(variant="fasterrcnn_resnet50_fpn", min_size=64),
+            detector(variant="fasterrcnn_resnet50_fpn_v2", min_size=64),
+        ],
+        "RetinaNet": [
+            detector(variant="retinanet_resnet50_fpn", min_size=64),
+            detector(variant="retinanet_resnet50_fpn_v2", min_size=64),
+        ],
+        "SSDLite": [detector()],
+    },
+    "runners": {
+        "DetectorTrainingRunner": [detector_runner],
+        "PoseTrainingRunner": [pose_runner],
+    },
     "net_types": {
         "dlcrnet_stride16_ms5": [net_type_for_several],
         "dlcrnet_stride32_ms5": [net_type_for_several],
