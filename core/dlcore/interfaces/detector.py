@@ -8,7 +8,12 @@ from torch import Tensor, nn
 
 
 class Detector(nn.Module):
-    """Finds individuals in images. YAML sets its keyword-only parameters."""
+    """Finds individuals in images. YAML sets its keyword-only parameters.
+
+    One that can start from trained weights takes the option `pretrained: bool | str | None = None`:
+    True for the weights it knows where to get, a string for a local file, False for none. None
+    means that the weights come from elsewhere, such as a snapshot; nothing is fetched then.
+    """
 
     @abstractmethod
     def forward(
@@ -18,7 +23,8 @@ class Detector(nn.Module):
 
         Args:
             images: (B, 3, H, W), RGB and normalised.
-            targets: One dict per image: `boxes` (N, 4) xyxy pixels and `labels` (N,) int64.
+            targets: One dict per image: `boxes` (N, 4) xyxy pixels and `labels` (N,) int64, 1 for
+                every individual. N may be 0: images without individuals are examples too.
 
         Returns:
             Losses (empty in evaluation) and, per image, `boxes` (M, 4) xyxy pixels, `scores` (M,)
