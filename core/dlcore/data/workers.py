@@ -50,9 +50,14 @@ def has_accelerator() -> bool:
 
 
 def start_worker(_: int) -> None:
-    """Called in each worker first: one thread each, and Ctrl-C is for the main process."""
+    """Called in each worker first: one thread each, and signals are for the main process.
+
+    Ctrl-C and a scheduler's SIGTERM reach the whole process group. The main process stops after
+    its step, saves, and then ends the workers, without a signal; they end by themselves if it dies.
+    """
     cv2.setNumThreads(0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def worker_error(error: RuntimeError) -> DataError | None:

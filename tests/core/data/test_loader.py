@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -202,6 +204,23 @@ def test_a_closed_loader_starts_anew(load):
     loader.close()
 
     assert_equal(loader.epoch(1), before)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGTERM")
+def test_workers_outlive_a_sigterm_and_still_end_promptly(load):
+    loader = load([Brightness()], workers=2)
+    batches = loader.epoch(1)
+    first = [next(batches), next(batches)]  # one of each worker
+    workers = multiprocessing.active_children()
+    assert len(workers) == 2
+    for worker in workers:
+        os.kill(worker.pid, signal.SIGTERM)
+
+    assert len([*first, *batches, *loader.epoch(2)]) == 2 * len(loader)
+    start = time.monotonic()
+    loader.close()
+    assert time.monotonic() - start < 3
+    assert not any(worker.is_alive() for worker in workers)
 
 
 def test_not_shuffled_is_the_order_of_the_records(load, records):
