@@ -32,7 +32,7 @@ NOT_TRANSFORMS = ("normalize_images", "scale_to_unit_range", "collate", "top_dow
 OFF_WHEN_EMPTY = frozenset({"random_bbox_transform"})
 """Transforms that an empty map switches off, as it does in DeepLabCut."""
 
-_DEVICE = re.compile(r"auto|cpu|(?:cuda|mps|xpu)(?::\d+)?")
+_DEVICE = re.compile(r"auto|cpu|(?:cuda|mps)(?::\d+)?")
 
 
 def _check_device(device: str) -> str:
@@ -199,7 +199,7 @@ class RunnerSection(Section):
     type: Str = "PoseTrainingRunner"
     """What a training step and an evaluation are."""
     gpus: list[NotNegative] | None = None
-    """Numbers of the GPUs to train on."""
+    """Numbers of the GPUs to train on; only the first is used yet, and only by CUDA."""
     device: Device = "auto"
     """Not used: the top-level `device` is."""
     key_metric: Str = "test.mAP"

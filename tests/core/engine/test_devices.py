@@ -1,5 +1,7 @@
 """From `device:` to a device that exists."""
 
+import logging
+
 import pytest
 import torch
 
@@ -11,7 +13,7 @@ def test_cpu_is_always_there():
     assert resolve_device("cpu") == torch.device("cpu")
 
 
-@pytest.mark.parametrize("name", ["gpu", "cuda:x", ""])
+@pytest.mark.parametrize("name", ["gpu", "cuda:x", "", "cpu:5", "meta", "xpu", "vulkan"])
 def test_a_word_that_is_no_device_is_refused(name):
     with pytest.raises(TrainingError, match="is not a device; write auto"):
         resolve_device(name)
@@ -31,6 +33,50 @@ def test_auto_takes_the_cpu_where_there_is_nothing_else(monkeypatch):
     assert resolve_device("auto") == torch.device("cpu")
 
 
-def test_several_gpus_are_refused_for_now():
-    with pytest.raises(TrainingError, match="several GPUs"):
-        resolve_device("auto", [0, 1])
+@pytest.fixture
+def _one_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+
+
+@pytest.fixture
+def _no_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+
+
+@pytest.mark.usefixtures("_one_gpu")
+@pytest.mark.parametrize("requested", ["auto", "cuda"])
+def test_of_several_gpus_the_first_is_used_and_that_is_said(requested, caplog):
+    with caplog.at_level(logging.WARNING, "dlcore"):
+        assert resolve_device(requested, [0, 1]) == torch.device("cuda:0")
+
+    assert "several GPUs (0, 1) is not possible yet; GPU 0 is used" in caplog.text
+
+
+@pytest.mark.usefixtures("_no_gpu")
+@pytest.mark.parametrize("requested", ["auto", "cpu"])
+def test_gpus_do_not_count_where_there_is_no_cuda(requested, caplog):
+    with caplog.at_level(logging.WARNING, "dlcore"):
+        assert resolve_device(requested, [0, 1]) == torch.device("cpu")
+
+    assert not caplog.records
+
+
+@pytest.mark.usefixtures("_one_gpu")
+def test_gpus_do_not_count_beside_the_cpu():
+    assert resolve_device("cpu", [0]) == torch.device("cpu")
+
+
+@pytest.mark.usefixtures("_one_gpu")
+def test_a_number_of_a_gpu_that_is_not_there_is_refused_by_its_key():
+    with pytest.raises(TrainingError, match=r"runner\.gpus: \[1\] cannot be used.* has 1 CUDA"):
+        resolve_device("auto", [1])
+
+
+@pytest.mark.usefixtures("_no_gpu")
+def test_cuda_without_a_gpu_is_refused():
+    with pytest.raises(TrainingError, match="device: 'cuda' cannot be used: no GPU is found"):
+        resolve_device("cuda", [0])
