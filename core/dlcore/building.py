@@ -53,7 +53,7 @@ def build(
         supplied: What the engine hands to the constructor, by position.
         key: Dotted key of the block, for errors.
         defaults: Options for which the engine has a value, where the component takes them and the
-            block leaves them out or null.
+            block leaves them out or null; blocks of the same kind inside it get them too.
 
     Returns:
         An instance of `INTERFACES[kind]`.
@@ -118,7 +118,8 @@ def _construct(
         raise ConfigError(found)
     for nested in list(spec.nested(checked, key)):
         handed_on = _handed_on(kind, nested.kind, supplied, nested.key)
-        inner = build(host, nested.kind, nested.value, *handed_on, key=nested.key)
+        passed_on = defaults if nested.kind == kind else {}
+        inner = build(host, nested.kind, nested.value, *handed_on, key=nested.key, **passed_on)
         checked = _replaced(checked, nested.path, inner)
     cls = _load(kind, entry)
     try:

@@ -90,12 +90,15 @@ def train_command(
     try:
         train(loaded, host, request)
     except KeyboardInterrupt:
-        command = ["dlcore", "train", str(file), "--output", str(request.output)]
-        for override in overrides:
-            command += ["--set", override]
-        for plugin in plugins:
-            command += ["--plugin", str(plugin)]
-        click.echo(f"\nto go on: {shlex.join([*command, '--resume'])}", err=True)
+        if any(request.output.glob("resume*.pt")):
+            command = ["dlcore", "train", str(file), "--output", str(request.output)]
+            for override in overrides:
+                command += ["--set", override]
+            for plugin in plugins:
+                command += ["--plugin", str(plugin)]
+            for option, value in (("--device", device), ("--stage", stage)):
+                command += [option, value] if value else []
+            click.echo(f"\nto go on: {shlex.join([*command, '--resume'])}", err=True)
         raise
 
 

@@ -51,8 +51,8 @@ def build_model(host: PluginHost, config: RunConfig, task: PoseTask, *, fresh: b
         "num_individuals": task.num_individuals,
     }
     block = resolve(section.backbone, names)
-    if not fresh and block.get("pretrained"):
-        block["pretrained"] = False  # other weights come: do not fetch these
+    if not fresh:
+        block = _without_pretrained(block)  # other weights come: do not fetch these
     backbone: Backbone = build(host, "backbones", block, key="model.backbone", pretrained=fresh)
     if fresh and not block.get("pretrained", True) and backbone.freeze_bn_stats:
         LOGGER.warning(
@@ -94,9 +94,10 @@ def build_detector(host: PluginHost, config: RunConfig, *, fresh: bool) -> Detec
     """
     assert config.detector is not None
     block = dict(config.detector.model)
-    if not fresh and block.get("pretrained"):
-        block["pretrained"] = False
-    detector: Detector = build(host, "detectors", block, key="detector.model", pretrained=fresh)
+    defaults: dict[str, Any] = {"pretrained": True} if fresh else {}
+    if not fresh:
+        block.pop("pretrained", None)  # other weights come: do not fetch these
+    detector: Detector = build(host, "detectors", block, key="detector.model", **defaults)
     return detector
 
 
@@ -109,6 +110,14 @@ def input_size_of(model: nn.Module) -> tuple[int, int] | None:
         if size is not None:
             return size
     return None
+
+
+def _without_pretrained(block: dict[str, Any]) -> dict[str, Any]:
+    """A backbone's block, and those inside it, with `pretrained` off where it is on."""
+    off = {n: _without_pretrained(v) if isinstance(v, dict) else v for n, v in block.items()}
+    if off.get("pretrained"):
+        off["pretrained"] = False
+    return off
 
 
 def _finest(features: Features) -> FeatureSpec:

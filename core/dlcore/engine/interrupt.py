@@ -10,6 +10,10 @@ from typing import Any
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+class Interrupted(KeyboardInterrupt):
+    """The user wants to stop, and the state is whole."""
+
+
 class Interrupt:
     """Turns the first Ctrl-C into a wish that is granted between two steps.
 
@@ -41,6 +45,6 @@ class Interrupt:
         self._asked = True
 
     def raise_if_asked(self) -> None:
-        """Raise KeyboardInterrupt if the user wants to stop."""
+        """Raise `Interrupted` if the user wants to stop."""
         if self._asked:
-            raise KeyboardInterrupt
+            raise Interrupted

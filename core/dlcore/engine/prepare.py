@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +16,25 @@ from dlcore.data.device import to_device
 from dlcore.engine.compilation import compile_forward
 from dlcore.engine.dry_run import timer, try_step, untouched
 from dlcore.engine.manifest import make_manifest, with_full_names
-from dlcore.engine.optim import build_optimizer, build_scheduler, preview
+from dlcore.engine.optim import (
+    build_optimizer,
+    build_scheduler,
+    needs_metric,
+    preview,
+)
 from dlcore.engine.pose_runner import PoseTrainingRunner
 from dlcore.engine.precision import Precision, choose_precision
 from dlcore.engine.restore import restore
+from dlcore.engine.room import Room
 from dlcore.engine.run_folder import LOGGER, MANIFEST, RESOLVED_CONFIG, RunFolder
 from dlcore.engine.setup import RunData
 from dlcore.engine.snapshots import Content, SnapshotManager, list_snapshots, load_snapshot
 from dlcore.engine.stages import Stage
 from dlcore.engine.trainer import Schedule, Trainer
+from dlcore.errors import ConfigError, DlcoreError, Problem, SnapshotError
 from dlcore.interfaces import Batch, Logger, RunInfo, Runner
 from dlcore.plugin_host import PluginHost
+from dlcore.registry import Entry
 
 ALWAYS_ON = "CSVLogger"
 """The logger of every run, whatever the config says."""
@@ -40,6 +49,7 @@ def prepare(
     data: RunData,
     device: torch.device,
     content: Content | None,
+    room: Room,
 ) -> Trainer:
     """Build and try everything, so that what fails later fails now.
 
@@ -52,6 +62,7 @@ def prepare(
         data: The batches.
         device: Where the run computes.
         content: What to go on from; None for a new run.
+        room: Is made when everything has been tried, before the first file is written.
 
     Raises:
         DlcoreError: If something is wrong, in words for the user.
@@ -63,7 +74,14 @@ def prepare(
     def make_runner(precision: Precision) -> Runner:
         block, key = {"type": section.type}, stage.key("runner.type")
         runner: Runner = build(
-            host, "runners", block, model, data.task, precision.autocast, key=key
+            host,
+            "runners",
+            block,
+            model,
+            data.task,
+            precision.autocast,
+            key=key,
+            box_margin=config.data.bbox_margin,
         )
         return runner
 
@@ -88,7 +106,6 @@ def prepare(
         save_epochs=section.snapshots.save_epochs,
         key_metric=section.key_metric,
         ascending=section.key_metric_asc,
-        best=_best_so_far(content, folder.path, stage),
     )
     manifest = make_manifest(
         config, host, data.task, precision, (content or {}).get("dlcore") or {}
@@ -106,6 +123,7 @@ def prepare(
         schedule=Schedule(
             stage.settings.epochs,
             stage.settings.batch_size,
+            config.train_settings.seed,
             section.eval_interval,
             stage.settings.display_iters,
         ),
@@ -115,8 +133,12 @@ def prepare(
         resume_file=stage.resume_file,
     )
     _dry_run(trainer, runner, batch, loaded, stage)
+    _warn_of_unused_schedule(trainer, stage)
     if content is not None:
         restore(trainer, content, stage, device)
+    room.clear()
+    if content is not None:
+        snapshots.best = _best_on_disk(folder.path, stage)
     trainer.loggers = _loggers(loaded, host, folder, stage, trainer.progress.epoch)
     for logger in list(trainer.loggers):
         trainer.tell(logger, lambda logger=logger: logger.log_config(manifest["config"]))  # type: ignore[misc]
@@ -148,17 +170,28 @@ def _precision(
     return precision
 
 
-def _best_so_far(content: Content | None, folder: Path, stage: Stage) -> float | None:
-    """The key metric of the best snapshot of a resumed run, DeepLabCut's included."""
-    if content is None:
+def _best_on_disk(folder: Path, stage: Stage) -> float | None:
+    """The key metric of the best snapshot in the folder of a resumed run, DeepLabCut's included."""
+    best = [s for s in list_snapshots(folder, stage.snapshot_prefix) if s.best]
+    if not best:
         return None
-    best = (content.get("dlcore") or {}).get("best")
-    if best is None:
-        snapshots = [s for s in list_snapshots(folder, stage.snapshot_prefix) if s.best]
-        if snapshots:
-            metrics = (load_snapshot(snapshots[-1].path).get("metadata") or {}).get("metrics") or {}
-            best = metrics.get(f"metrics/{stage.runner.key_metric}")
-    return None if best is None or math.isnan(best) else float(best)
+    try:
+        metadata = load_snapshot(best[-1].path).get("metadata") or {}
+    except SnapshotError as error:
+        LOGGER.warning("%s", error)
+        return None
+    value = (metadata.get("metrics") or {}).get(f"metrics/{stage.runner.key_metric}", math.nan)
+    return None if math.isnan(value) else float(value)
+
+
+def _warn_of_unused_schedule(trainer: Trainer, stage: Stage) -> None:
+    scheduler = trainer.scheduler
+    if scheduler is not None and needs_metric(scheduler) and trainer.data.evaluation is None:
+        LOGGER.warning(
+            "%s: %s judges by the evaluation, but nothing is evaluated: the rate stays as it is",
+            stage.key("runner.scheduler"),
+            type(scheduler).__name__,
+        )
 
 
 def _dry_run(
@@ -169,6 +202,7 @@ def _dry_run(
         if isinstance(runner, PoseTrainingRunner):
             runner.check_targets(batch)
         try_step(runner, batch)
+        _try_optimizer(trainer, stage)
         if trainer.data.evaluation is None:
             return
         evaluation = trainer.data.evaluation.epoch(0)
@@ -188,17 +222,48 @@ def _dry_run(
         )
 
 
+def _try_optimizer(trainer: Trainer, stage: Stage) -> None:
+    """One step of the optimizer, undone: some refuse the gradients they get."""
+    parameters = [p for group in trainer.optimizer.param_groups for p in group["params"]]
+    before = [parameter.detach().clone() for parameter in parameters]
+    try:
+        trainer.optimizer.step()
+    except RuntimeError as error:
+        name = type(trainer.optimizer).__name__
+        message = f"{name} cannot train this model: {error}; choose another, such as AdamW"
+        raise ConfigError([Problem(stage.key("runner.optimizer.type"), message)]) from error
+    finally:
+        with torch.no_grad():
+            for parameter, value in zip(parameters, before, strict=True):
+                parameter.copy_(value)
+        trainer.optimizer.state.clear()
+
+
 def _loggers(
     loaded: LoadedConfig, host: PluginHost, folder: RunFolder, stage: Stage, epoch: int
 ) -> list[Logger]:
     run = RunInfo(folder.path, stage.name, epoch)
     blocks = list(loaded.config.loggers)
-    if not any(str(block["type"]).endswith(ALWAYS_ON) for block in blocks):
-        if ALWAYS_ON in {entry.name for entry in host.registries["loggers"]}:
-            blocks.insert(0, {"type": ALWAYS_ON})
-        else:
-            LOGGER.warning("no plugin offers %s: there will be no table of losses", ALWAYS_ON)
-    return [build(host, "loggers", block, run, key="logger") for block in blocks]
+    offered = {entry.name: entry for entry in host.registries["loggers"]}
+    if ALWAYS_ON not in offered:
+        LOGGER.warning("no plugin offers %s: there will be no table of losses", ALWAYS_ON)
+    elif not any(_is_the_table(block, host, offered[ALWAYS_ON]) for block in blocks):
+        blocks.insert(0, {"type": offered[ALWAYS_ON].qualified_name})
+    loggers = []
+    for block in blocks:
+        try:
+            loggers.append(build(host, "loggers", block, run, key="logger"))
+        except DlcoreError:
+            raise
+        except Exception as error:  # noqa: BLE001  a logger may raise anything
+            LOGGER.warning(
+                "logger %s cannot be used: %s: %s", block["type"], type(error).__name__, error
+            )
+    return loggers
+
+
+def _is_the_table(block: Mapping[str, Any], host: PluginHost, table: Entry) -> bool:
+    return host.find("loggers", str(block["type"])) == table and not block.get("log_filename")
 
 
 def _announce(model: nn.Module, device: torch.device, precision: Precision, epochs: int) -> None:

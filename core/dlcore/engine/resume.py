@@ -49,18 +49,21 @@ def load_resume_state(path: Path, stage: Stage) -> Content:
     """
     content = load_snapshot(path)
     beside = path.parent / stage.resume_file
-    if path != beside and "rng" not in content and beside.is_file():
+    if path == beside or "rng" in content or run_id(content) is None or not beside.is_file():
+        return content
+    try:
         full = load_snapshot(beside)
-        if _identity(full) is not None and _identity(full) == _identity(content):
-            return full
-    return content
+    except SnapshotError as error:
+        LOGGER.warning("%s; going on from the snapshot alone", error)
+        return content
+    same = run_id(full) == run_id(content) and progress(full) == progress(content)
+    return full if same else content
 
 
-def _identity(content: Content) -> tuple[str, int, int] | None:
+def run_id(content: Content) -> str | None:
+    """Which run a snapshot of dlcore belongs to."""
     manifest = content.get("dlcore")
-    if not isinstance(manifest, Mapping):
-        return None
-    return str(manifest.get("run_id")), int(content["metadata"]["epoch"]), progress(content)[1]
+    return str(manifest["run_id"]) if manifest and "run_id" in manifest else None
 
 
 def progress(content: Content) -> tuple[int, int]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from datetime import datetime
 from pathlib import Path
 
 import torch
@@ -13,6 +11,7 @@ import dlcore
 from dlcore.config.loading import LoadedConfig
 from dlcore.engine.assembly import build_detector, build_model, input_size_of
 from dlcore.engine.devices import resolve_device
+from dlcore.engine.interrupt import Interrupted
 from dlcore.engine.prepare import prepare
 from dlcore.engine.request import RunRequest
 from dlcore.engine.resume import (
@@ -21,9 +20,10 @@ from dlcore.engine.resume import (
     load_resume_state,
     progress,
 )
-from dlcore.engine.run_folder import LOG_FILE, LOGGER, MANIFEST, RESOLVED_CONFIG, RunFolder
+from dlcore.engine.room import Room
+from dlcore.engine.run_folder import LOGGER, RunFolder
 from dlcore.engine.setup import find_dataset, load_run_data
-from dlcore.engine.snapshots import Content, list_snapshots, load_weights
+from dlcore.engine.snapshots import Content, load_weights
 from dlcore.engine.stages import Stage, stages_of
 from dlcore.engine.trainer import Trainer
 from dlcore.engine.transfer import apply_weight_init, transfer_weights
@@ -43,15 +43,21 @@ def train(loaded: LoadedConfig, host: PluginHost, request: RunRequest) -> RunFol
     if not stages:
         raise loaded.problem("train_settings.epochs", "is 0: there is nothing to train")
     sources = _where_to_start(loaded, request, stages)
+    if request.init_from is not None and any(sources.values()):
+        raise loaded.problem(
+            "resume_training_from",
+            "carries on a run, but --init-from starts a new one; leave one of them out",
+        )
+    room = Room(request.output, overwrite=request.overwrite)
     if not any(sources.values()):
-        _make_room(request, stages)
+        room.for_new_run(stages)
     folder = RunFolder(request.output)
     with folder.log_to_file():
         LOGGER.info("dlcore %s, run folder %s", dlcore.__version__, folder.path)
         for notice in loaded.notices:
             LOGGER.info("config: %s", notice)
         try:
-            _train_stages(folder, loaded, host, request, sources, stages)
+            _train_stages(folder, loaded, host, request, sources, stages, room)
         except ConfigError as error:
             raise error if error.path is not None else loaded.located(error) from error
     return folder
@@ -76,31 +82,22 @@ def _where_to_start(
         configured = stage.resume_training_from
         sources[stage.name] = configured_snapshot(configured, loaded.path) if configured else None
     if request.resume:
-        named = Path(request.resume)
+        named = _snapshot_named(Path(request.resume), stages)
         of_detector = "detector" in named.name and "detector" in sources
         sources["detector" if of_detector else "pose"] = named
     return sources
 
 
-def _make_room(request: RunRequest, stages: list[Stage]) -> None:
-    names = [RESOLVED_CONFIG, MANIFEST, LOG_FILE]
-    left = []
-    for stage in stages:
-        names += [stage.resume_file, stage.statistics_file, stage.curves_file]
-        left += [s.path for s in list_snapshots(request.output, stage.snapshot_prefix)]
-    left += [request.output / n for n in names if (request.output / n).exists()]
-    if not any(path.suffix == ".pt" for path in left):
-        return
-    if not request.overwrite:
-        raise TrainingError(
-            f"{str(request.output)!r} already holds a run ({left[0].name}); go on with it "
-            f"(--resume), train elsewhere (--output DIR), or move it out of the way (--overwrite)"
-        )
-    place = request.output / f"replaced-{datetime.now():%Y%m%d-%H%M%S}"
-    place.mkdir()
-    for path in left:
-        shutil.move(path, place / path.name)
-    LOGGER.info("moved the former run to %s", place)
+def _snapshot_named(path: Path, stages: list[Stage]) -> Path:
+    """What `--resume PATH` means: a snapshot, or the latest state in the folder of a run."""
+    if path.suffix in (".yaml", ".yml"):
+        raise SnapshotError(f"--resume was given the config {str(path)!r}; write FILE before it")
+    if path.is_dir():
+        found = find_resume_snapshot(path, stages[-1])
+        if found is None:
+            raise SnapshotError(f"there is nothing to resume in the folder {str(path)!r}")
+        return found
+    return path
 
 
 def _train_stages(
@@ -110,6 +107,7 @@ def _train_stages(
     request: RunRequest,
     sources: dict[str, Path | None],
     stages: list[Stage],
+    room: Room,
 ) -> None:
     device = resolve_device(request.device or loaded.config.device, loaded.config.runner.gpus)
     dataset: PoseDataset | None = None
@@ -128,12 +126,14 @@ def _train_stages(
                     f"{message}: the run is complete; `epochs` is the total, so train on with "
                     f"--set {key}={epoch + 50}"
                 )
+            assert source is not None
+            room.for_resumed_stage(stage, source, content, by_config=not request.resume)
             LOGGER.info("resuming from %s: %d epochs and %d steps are done", source, epoch, step)
         if len(stages) > 1:
             LOGGER.info("stage: %s", stage.name)
         torch.manual_seed(loaded.config.train_settings.seed)
         dataset = dataset or find_dataset(loaded, host)
-        _train_stage(folder, loaded, host, request, stage, dataset, device, content)
+        _train_stage(folder, loaded, host, request, stage, dataset, device, source, content, room)
 
 
 def _train_stage(
@@ -144,9 +144,13 @@ def _train_stage(
     stage: Stage,
     dataset: PoseDataset,
     device: torch.device,
+    source: Path | None,
     content: Content | None,
+    room: Room,
 ) -> None:
     model = _starting_model(loaded, host, request, stage, dataset, content)
+    if content is not None and source is not None:
+        load_weights(model, content["model"], source)
     data = load_run_data(
         loaded,
         host,
@@ -156,7 +160,7 @@ def _train_stage(
         pin_memory=device.type == "cuda",
     )
     try:
-        trainer = prepare(folder, loaded, host, stage, model, data, device, content)
+        trainer = prepare(folder, loaded, host, stage, model, data, device, content, room)
         _fit(trainer, folder, stage)
     finally:
         data.close()
@@ -170,22 +174,19 @@ def _starting_model(
     dataset: PoseDataset,
     content: Content | None,
 ) -> nn.Module:
-    """The model of a stage with the weights that it starts from."""
+    """The model of a stage with the weights that a new run starts from."""
     config = loaded.config
     init_from = request.init_from
     if init_from is None and config.init_from:
         init_from = loaded.path.parent / Path(config.init_from).expanduser()
     weight_init = config.train_settings.weight_init
     if stage.name == "detector":
-        model: nn.Module = build_detector(host, config, fresh=content is None)
-        if content is not None:
-            load_weights(model, content["model"], request.output)
-        return model
+        return build_detector(host, config, fresh=content is None)
     fresh = content is None and init_from is None and not weight_init
     model = build_model(host, config, dataset.task, fresh=fresh)
     if content is not None:
-        load_weights(model, content["model"], request.output)
-    elif init_from is not None:
+        return model
+    if init_from is not None:
         transfer_weights(model, init_from, dataset.task)
     elif weight_init:
         apply_weight_init(model, weight_init, loaded.path)
@@ -195,7 +196,7 @@ def _starting_model(
 def _fit(trainer: Trainer, folder: RunFolder, stage: Stage) -> None:
     try:
         trainer.fit()
-    except KeyboardInterrupt:
+    except Interrupted:
         done = trainer.progress
         LOGGER.info(
             "interrupted after %d epochs and %d steps; everything is saved. Go on with --resume",
@@ -203,7 +204,11 @@ def _fit(trainer: Trainer, folder: RunFolder, stage: Stage) -> None:
             done.state.step,
         )
         raise
+    except KeyboardInterrupt:
+        LOGGER.info("interrupted at once: what was done since the last save is lost")
+        raise
     finally:
+        trainer.data.close()
         for logger in list(trainer.loggers):
             trainer.tell(logger, logger.close)
         _draw_curves(folder.path / stage.statistics_file, folder.path / stage.curves_file)

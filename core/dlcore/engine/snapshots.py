@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import pickle
 import re
+import types
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -25,6 +26,9 @@ from dlcore.engine.run_folder import LOGGER, write_atomically
 from dlcore.errors import SnapshotError
 
 Content = dict[str, Any]
+
+_MAPPINGS = ("metadata", "dlcore", "optimizer", "scheduler", "scaler", "rng", "loss_sums")
+"""Keys whose values are mappings where they are there."""
 
 
 @dataclass(frozen=True)
@@ -80,18 +84,64 @@ def load_snapshot(path: Path) -> Content:
             warnings.filterwarnings("ignore", message="Detected pickle protocol")
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise SnapshotError(
-            f"snapshot {str(path)!r} holds something other than numbers, which could be code, "
-            f"and was not loaded: {_first_line(error)}"
-        ) from error
+        raise _refused(path, str(error)) from error
+    except PermissionError as error:
+        raise SnapshotError(f"snapshot {str(path)!r} cannot be read: {error.strerror}") from error
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, AttributeError) as error:
-        raise SnapshotError(
-            f"snapshot {str(path)!r} is damaged or cut short: {_first_line(error)}; "
-            f"use another one{_nearby(path)}"
-        ) from error
+        raise _damaged(path) from error
     if not isinstance(content, dict) or not isinstance(content.get("model"), Mapping):
         raise SnapshotError(f"{str(path)!r} is not a snapshot: it has no 'model'{_nearby(path)}")
+    _check_structure(content, path)
     return content
+
+
+def _check_structure(content: Content, path: Path) -> None:
+    """Refuse a snapshot whose parts are not of the types that their readers rely on."""
+    wrong = [key for key in _MAPPINGS if not isinstance(content.get(key), Mapping | types.NoneType)]
+    wrong += [
+        f"model.{key}" for key, value in content["model"].items() if not isinstance(value, Tensor)
+    ]
+    for key in ("metadata", "dlcore"):
+        if key in wrong:
+            continue
+        part = content.get(key) or {}
+        inner = ("metrics", "losses") if key == "metadata" else ("config", "plugins")
+        wrong += [
+            f"{key}.{name}"
+            for name in inner
+            if not isinstance(part.get(name), Mapping | types.NoneType)
+        ]
+    if "metadata" not in wrong and not _is_count((content.get("metadata") or {}).get("epoch", 0)):
+        wrong.append("metadata.epoch")
+    if not _is_count(content.get("step", 0)):
+        wrong.append("step")
+    if wrong:
+        raise SnapshotError(
+            f"snapshot {str(path)!r} is not as dlcore or DeepLabCut writes it: "
+            f"{', '.join(repr(key) for key in wrong[:3])} is not what it should be; "
+            f"use another one{_nearby(path)}"
+        )
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _refused(path: Path, reason: str) -> SnapshotError:
+    """What to say of torch's reason, which advises to load code all the same."""
+    found = re.search(r"GLOBAL ([\w.]+)", reason)
+    if found is None:
+        return _damaged(path)
+    return SnapshotError(
+        f"snapshot {str(path)!r} holds something other than numbers ({found[1]!r}), which could "
+        f"be code, and was not loaded; use another one{_nearby(path)}"
+    )
+
+
+def _damaged(path: Path) -> SnapshotError:
+    return SnapshotError(
+        f"snapshot {str(path)!r} is damaged or cut short; use another one{_nearby(path)}"
+    )
 
 
 def load_weights(model: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
@@ -223,12 +273,6 @@ class SnapshotManager:
         self._prune()
         return written
 
-    def save(self, epoch: int, content: Content) -> Path:
-        """Write a regular snapshot now, whatever the rules say."""
-        path = self.folder / f"{self.prefix}-{epoch:03d}.pt"
-        save_snapshot(path, content)
-        return path
-
     def _is_better(self, value: float) -> bool:
         if math.isnan(value):
             return False
@@ -261,8 +305,3 @@ def _nearby(path: Path) -> str:
     prefix = "snapshot-detector" if "detector" in path.name else "snapshot"
     names = [s.path.name for s in list_snapshots(path.parent, prefix) if s.path != path]
     return f"; snapshots in that folder: {', '.join(names)}" if names else ""
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from dlcore.data.device import Normalization, to_device
 from dlcore.data.workers import worker_error
 from dlcore.engine.dry_run import out_of_memory_advice
-from dlcore.engine.interrupt import Interrupt
+from dlcore.engine.interrupt import Interrupt, Interrupted
 from dlcore.engine.loop import EpochState, NonFiniteLossError, train_one_epoch
 from dlcore.engine.optim import scheduler_step
 from dlcore.engine.precision import Precision
@@ -38,6 +38,7 @@ class Schedule:
 
     epochs: int
     batch_size: int
+    seed: int
     eval_interval: int
     display_iters: int
 
@@ -120,13 +121,14 @@ class Trainer:
 
         Raises:
             TrainingError: If the loss stops being finite, memory runs out or the disk is full.
-            KeyboardInterrupt: After Ctrl-C, when the state is saved.
+            Interrupted: After Ctrl-C or SIGTERM, when the state is saved.
+            KeyboardInterrupt: After a second Ctrl-C, which does not wait and does not save.
         """
         with Interrupt() as interrupt:
             try:
                 while self.progress.epoch < self.schedule.epochs:
                     self._epoch(interrupt)
-            except KeyboardInterrupt:
+            except Interrupted:
                 self.save_resume_file()
                 raise
             except RuntimeError as error:  # a dead worker shows wherever the main process is
@@ -249,7 +251,7 @@ class Trainer:
                 },
             },
             "model": self.runner.model.state_dict(),
-            "dlcore": self.manifest | {"best": self.snapshots.best},
+            "dlcore": self.manifest,
         }
         if self.scheduler is not None:
             content["scheduler"] = self.scheduler.state_dict()
@@ -265,10 +267,15 @@ class Trainer:
             "scaler": self.scaler.state_dict(),
             "rng": random_state(self.device),
             "step": state.step,
+            "drawn_from": self.drawn_from(),
             "loss_sums": state.sums,
         }
         save_snapshot(self.folder.path / self.resume_file, content)
         self._saved_at = time.monotonic()
+
+    def drawn_from(self) -> list[int]:
+        """What the batches of an epoch depend on: with another, its middle means nothing."""
+        return [self.schedule.batch_size, self.schedule.seed, len(self.data.train_records)]
 
     def _tell_loggers(self, values: dict[str, float], step: int) -> None:
         for logger in list(self.loggers):
