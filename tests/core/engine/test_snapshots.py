@@ -194,6 +194,48 @@ def test_a_file_without_a_model_is_no_snapshot(tmp_path):
         load_snapshot(tmp_path / "x.pt")
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "named"),
+    [
+        ("metadata", [1], "metadata"),
+        ("metadata", {"epoch": "three"}, "metadata.epoch"),
+        ("metadata", {"epoch": -1}, "metadata.epoch"),
+        ("metadata", {"epoch": 1, "metrics": [1]}, "metadata.metrics"),
+        ("dlcore", "yes", "dlcore"),
+        ("dlcore", {"config": 3}, "dlcore.config"),
+        ("optimizer", [1], "optimizer"),
+        ("scheduler", 1, "scheduler"),
+        ("scaler", 1.0, "scaler"),
+        ("rng", torch.zeros(1), "rng"),
+        ("step", 0.5, "step"),
+        ("model", {"weight": 3}, "model.weight"),
+    ],
+)
+def test_a_part_of_another_type_is_refused_by_name(tmp_path, key, value, named):
+    path = tmp_path / "snapshot-001.pt"
+    torch.save(content() | {key: value}, path)
+
+    with pytest.raises(SnapshotError, match=rf"snapshot-001\.pt.*'{named}'"):
+        load_snapshot(path)
+
+
+def test_refusals_hold_no_advice_of_torch(tmp_path):
+    path = tmp_path / "snapshot-001.pt"
+    messages = []
+    save_snapshot(path, content())
+    for data in (path.read_bytes()[:300], b"hello", pickle.dumps(_Evil())):
+        path.write_bytes(data)
+        with pytest.raises(SnapshotError) as error:
+            load_snapshot(path)
+        messages.append(str(error.value))
+    torch.save({"model": {}, "evil": _Evil()}, path)
+    with pytest.raises(SnapshotError, match=r"\('[\w.]+'\), which could be code") as error:
+        load_snapshot(path)
+    messages.append(str(error.value))
+
+    assert not any("miniz" in m or "weights_only" in m or "PyTorch" in m for m in messages)
+
+
 def test_weights_of_another_model_are_refused_with_the_differences(tmp_path):
     state = {"weight": torch.zeros(5, 2), "extra": torch.zeros(1)}
 
