@@ -1,5 +1,6 @@
 """What users get wrong: a clear error, exit code 1, no traceback, and nothing lost."""
 
+import copy
 import json
 import shutil
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 
 from dlcore.cli.main import main
 from dlcore.testing.animals import write_animals
+from tests.integration.conftest import HEAD
 
 
 @pytest.fixture
@@ -289,6 +291,40 @@ def test_a_head_that_does_not_fit_its_targets_is_told_before_the_first_epoch(tra
 
     assert code == 1
     assert "model.heads.bodypart" in stderr
+
+
+def test_a_head_for_unique_bodyparts_where_there_are_none_is_refused(train):
+    heads = {"bodypart": HEAD, "unique_bodypart": HEAD}
+
+    code, stderr = train(**{"model.heads": copy.deepcopy(heads)})
+
+    assert code == 1
+    assert "model.heads.unique_bodypart" in stderr
+    assert "metadata.unique_bodyparts" in stderr
+
+
+def test_a_model_without_a_head_for_poses_is_refused(train):
+    code, stderr = train(**{"model.heads": {"snouts": copy.deepcopy(HEAD)}})
+
+    assert code == 1
+    assert "there is no head 'bodypart'" in stderr
+    assert "'snouts'" in stderr
+
+
+def test_a_predictor_of_one_pose_for_several_animals_is_warned_of(train, tmp_path):
+    write_animals(tmp_path / "pairs", num_train=2, num_test=2, size=96, num_animals=2)
+
+    code, stderr = train(
+        **{"dataset.root": str(tmp_path / "pairs"), "train_settings.epochs": 1},
+    )
+
+    assert code == 0
+    assert "gives one individual per image, but there may be 2" in stderr
+    assert "method: td" in stderr
+
+
+def test_one_animal_needs_no_warning(train):
+    assert "one individual per image" not in train(**{"train_settings.epochs": 1})[1]
 
 
 def test_a_config_outside_any_data_says_how_to_name_some(train):

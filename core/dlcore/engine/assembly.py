@@ -11,6 +11,8 @@ from dlcore.building import build
 from dlcore.config.placeholders import resolve
 from dlcore.config.places import initializer_block
 from dlcore.config.schema import RunConfig
+from dlcore.engine.evaluation import BODYPART, UNIQUE_BODYPART
+from dlcore.engine.pose_runner import PoseTrainingRunner
 from dlcore.engine.run_folder import LOGGER
 from dlcore.errors import ConfigError, Problem
 from dlcore.interfaces import (
@@ -67,8 +69,7 @@ def build_model(host: PluginHost, config: RunConfig, task: PoseTask, *, fresh: b
         neck = build(host, "necks", block, backbone.features, key="model.neck")
     features = neck.features if neck is not None else backbone.features
     names["backbone_output_channels"] = _finest(features).channels
-    if not section.heads:
-        raise ConfigError([Problem("model.heads", "there is no head; add one named 'bodypart'")])
+    _check_head_names(config, task)
     heads: dict[str, Head] = {}
     parts: dict[str, HeadParts] = {}
     for name, block in section.heads.items():
@@ -118,6 +119,20 @@ def _without_pretrained(block: dict[str, Any]) -> dict[str, Any]:
     if off.get("pretrained"):
         off["pretrained"] = False
     return off
+
+
+def _check_head_names(config: RunConfig, task: PoseTask) -> None:
+    heads = config.model.heads
+    if not heads:
+        raise ConfigError([Problem("model.heads", "there is no head; add one named 'bodypart'")])
+    runner = config.runner.type.rpartition("/")[2]
+    if runner == PoseTrainingRunner.__name__ and BODYPART not in heads:
+        given = ", ".join(repr(name) for name in heads)
+        message = f"there is no head {BODYPART!r}, which gives the poses; rename one of {given}"
+        raise ConfigError([Problem("model.heads", message)])
+    if UNIQUE_BODYPART in heads and not task.unique_keypoints:
+        message = "there are no unique bodyparts; name some in metadata.unique_bodyparts, or remove"
+        raise ConfigError([Problem(f"model.heads.{UNIQUE_BODYPART}", f"{message} this head")])
 
 
 def _finest(features: Features) -> FeatureSpec:

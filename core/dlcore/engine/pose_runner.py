@@ -8,7 +8,13 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor
 
-from dlcore.engine.evaluation import Predictions, collect_predictions, evaluate_predictions
+from dlcore.engine.evaluation import (
+    BODYPART,
+    Predictions,
+    collect_predictions,
+    evaluate_predictions,
+)
+from dlcore.engine.run_folder import LOGGER
 from dlcore.errors import ConfigError, Problem
 from dlcore.interfaces import Batch, PoseTask, Record, Runner
 from dlcore.model import ModelOutputs, ModelTargets, PoseModel
@@ -51,7 +57,7 @@ class PoseTrainingRunner(Runner):
         return self.model.losses(outputs, targets)
 
     def check_targets(self, batch: Batch) -> None:
-        """Compare the shapes of outputs and targets.
+        """Compare the shapes of outputs and targets; warn of individuals that are never predicted.
 
         Raises:
             ConfigError: If they differ, naming the head, the output and the number of channels.
@@ -62,6 +68,22 @@ class PoseTrainingRunner(Runner):
         problems = list(_shape_problems(outputs, targets))
         if problems:
             raise ConfigError(problems)
+        self._warn_of_one_pose(outputs, batch.labels.keypoints.shape[1])
+
+    @torch.no_grad()
+    def _warn_of_one_pose(self, outputs: ModelOutputs, individuals: int) -> None:
+        if individuals < 2 or BODYPART not in outputs:
+            return
+        predictor = self.model.parts[BODYPART].predictor
+        poses = predictor(self.model.strides[BODYPART], outputs[BODYPART])["poses"]
+        if poses.shape[1] == 1:
+            LOGGER.warning(
+                "model.heads.%s.predictor gives one individual per image, but there may be %d: "
+                "the others are never predicted; choose a network for several animals, such as "
+                "one with part affinity fields, or method: td",
+                BODYPART,
+                individuals,
+            )
 
     @torch.no_grad()
     def evaluate(self, batches: Iterable[Batch], records: Sequence[Record]) -> dict[str, float]:
