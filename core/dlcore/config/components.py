@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from dlcore.config import keys, problems, torch_names
 from dlcore.config.options import OptionsSpec, read_options
@@ -26,7 +26,7 @@ from dlcore.errors import ComponentError, ConfigError, Problem, UnknownComponent
 from dlcore.plugin_host import PluginHost
 from dlcore.registry import Entry
 
-_WEIGHT = TypeAdapter(Float | None)
+_WEIGHT = TypeAdapter(Annotated[Float, Field(ge=0, allow_inf_nan=False)] | None)
 
 
 def scheduler_options(host: PluginHost, name: str) -> OptionsSpec | None:
@@ -156,7 +156,7 @@ class ComponentChecker:
         try:
             _WEIGHT.validate_python(weight)
         except ValidationError:
-            message = f"must be a number, not {problems.shown(weight)}"
+            message = f"must be a number of at least 0, not {problems.shown(weight)}"
             self._complain(f"{place.key}.weight", message)
 
     def _initializer(self, place: Place) -> None:

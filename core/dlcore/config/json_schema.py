@@ -170,7 +170,8 @@ class _SchemaWriter:
     def _reserved(self, kind: str) -> dict[str, Schema]:
         if kind == "criteria":
             description = "What the loss is multiplied by."
-            return {"weight": {"type": ["number", "null"], "description": description}}
+            number = {"type": ["number", "null"], "minimum": 0}
+            return {"weight": number | {"description": description}}
         if kind != "heads":
             return {}
         initializers = self._host.registries["weight_initializers"]

@@ -34,11 +34,22 @@ OFF_WHEN_EMPTY = frozenset({"random_bbox_transform"})
 
 _DEVICE = re.compile(r"auto|cpu|(?:cuda|mps)(?::\d+)?")
 
+_FILE_NAME = re.compile(r"\w[\w .+-]*", re.ASCII)
+
 
 def _check_device(device: str) -> str:
     if not _DEVICE.fullmatch(device):
         raise ValueError(f"must be 'auto', 'cpu', 'cuda', 'cuda:0' or 'mps', not {device!r}")
     return device
+
+
+def _check_file_name(prefix: str) -> str:
+    if not _FILE_NAME.fullmatch(prefix):
+        raise ValueError(
+            f"must be the beginning of a file name (letters, digits, '_', '-', '.', '+' and "
+            f"spaces, a letter or digit first), not {prefix!r}"
+        )
+    return prefix
 
 
 def _check_unique(names: list[str]) -> list[str]:
@@ -56,6 +67,11 @@ Device = Annotated[
     Str,
     AfterValidator(_check_device),
     WithJsonSchema({"type": "string", "pattern": f"^(?:{_DEVICE.pattern})$"}),
+]
+FileName = Annotated[
+    Str,
+    AfterValidator(_check_file_name),
+    WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_][A-Za-z0-9_ .+-]*$"}),
 ]
 Names = Annotated[list[Str], AfterValidator(_check_unique)]
 Probability = Annotated[float, Strict(), Field(ge=0, le=1), NUMERIC]
@@ -216,7 +232,7 @@ class RunnerSection(Section):
     """How the learning rate changes; null leaves it as it is."""
     snapshots: Snapshots = Field(default_factory=Snapshots)
     """What is kept on disk."""
-    snapshot_prefix: Str | None = None
+    snapshot_prefix: FileName | None = None
     """What the names of snapshots begin with."""
     load_weights_only: Bool | None = None
     """Not used: snapshots with code in them are never loaded."""

@@ -197,6 +197,10 @@ MISTAKES = {
     "a criterion's weight": case(
         "weight: 1.0", "weight: much", f"{HEAD}.criterion.heatmap.weight", "must be a number"
     ),
+    "a criterion's weight below 0": case(
+        "weight: 1.0", "weight: -1.0", f"{HEAD}.criterion.heatmap.weight",
+        "must be a number of at least 0, not -1.0",
+    ),
     "a criterion's type": case(
         "type: MSE", "type: MES", f"{HEAD}.criterion.heatmap.type", "did you mean 'MSE'?"
     ),

@@ -131,6 +131,8 @@ def test_devices_of_torch_are_accepted(device):
     [
         {"device": "gpu"},
         {"device": "cuda:"},
+        {"device": "cpu:5"},
+        {"device": "xpu"},
         {"train_settings": {"epochs": -1}},
         {"train_settings": {"batch_size": 0}},
         {"train_settings": {"dataloader_workers": "many"}},
@@ -140,6 +142,12 @@ def test_devices_of_torch_are_accepted(device):
         {"runner": {"eval_interval": 0}},
         {"runner": {"snapshots": {"max_snapshots": 0}}},
         {"runner": {"snapshots": {"save_epochs": 0}}},
+        {"runner": {"snapshot_prefix": "../outside"}},
+        {"runner": {"snapshot_prefix": "/tmp/x"}},
+        {"runner": {"snapshot_prefix": "a\\b"}},
+        {"runner": {"snapshot_prefix": ""}},
+        {"runner": {"snapshot_prefix": ".hidden"}},
+        {"detector": {"model": {}, "runner": {"snapshot_prefix": "a/b"}}},
         {"runner": {"gpus": [-1]}},
         {"runner": {"gpus": 0}},
         {"runner": {"optimizer": {"params": {}}}},
@@ -207,3 +215,8 @@ def test_section_at_finds_the_section_of_a_place():
     assert name_at("train_settings", "weight_init") == "WeightInit"
     assert name_at("model", "backbone") is None
     assert name_at("nothing", "here") is None
+
+
+@pytest.mark.parametrize("prefix", ["snapshot-detector", "my run_2.b", None])
+def test_prefixes_of_file_names_are_accepted(prefix):
+    assert RunConfig(runner={"snapshot_prefix": prefix}).runner.snapshot_prefix == prefix
