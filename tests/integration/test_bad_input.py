@@ -118,6 +118,30 @@ def test_labels_that_are_not_numbers_count_as_missing(train, own_animals):
     assert train()[0] == 0
 
 
+def test_a_rare_size_is_told_before_the_first_epoch(train, own_animals):
+    make_last_image_larger(own_animals)
+
+    code, stderr = train(**{"train_settings.batch_size": 2})
+
+    assert code == 1
+    assert "differ in size after the transforms" in stderr
+    assert "train0009.png' is 80x72" in stderr
+    assert "data.train.collate" in stderr
+    assert "epoch" not in stderr
+
+
+def test_images_of_other_sizes_are_fine_one_by_one(train, own_animals):
+    make_last_image_larger(own_animals)
+
+    assert train(**{"train_settings.batch_size": 1, "train_settings.epochs": 1})[0] == 0
+
+
+def make_last_image_larger(folder):
+    path = folder / "images/train0009.png"
+    cv2.imwrite(str(path), cv2.resize(cv2.imread(str(path)), (80, 72)))
+    change_labels(folder, "train", lambda labels: labels["images"][9].update(width=80, height=72))
+
+
 def test_no_labels_at_all(train, own_animals):
     change_labels(own_animals, "train", lambda content: content.update(annotations=[]))
 

@@ -27,6 +27,7 @@ from dlcore.interfaces.collate import Collate
 from dlcore.interfaces.types import Batch, PoseTask, Record
 
 _BATCHES_AHEAD = 2
+_SIZES_TRIED = 16
 
 
 class BatchLoader:
@@ -114,6 +115,23 @@ class BatchLoader:
         ahead = self.workers == 0 and has_accelerator()
         for batches in _load_ahead(self._load, keys) if ahead else map(self._load, keys):
             yield from batches
+
+    def check_sizes(self) -> None:
+        """See whether images of different sizes leave the transforms with one size.
+
+        One image of each size that the records know is loaded, at most 16: a rare size would else
+        be met in the middle of an epoch.
+
+        Raises:
+            DataError: If they do not and would have to share a batch.
+        """
+        first_of_size: dict[tuple[int, int], int] = {}
+        for index, record in enumerate(self._records):
+            if record.size is not None:
+                first_of_size.setdefault(record.size, index)
+        if self._shuffle and self._batch_size > 1 and len(first_of_size) > 1:
+            some = tuple(first_of_size.values())[:_SIZES_TRIED]
+            self._source.load(BatchKey(0, 0, some))
 
     def close(self) -> None:
         """Stop the workers. The loader can be used again; they start anew."""

@@ -119,7 +119,7 @@ def load_run_data(
 
     Raises:
         ConfigError: If the config names something that cannot be built.
-        DataError: If there is nothing to train on.
+        DataError: If there is nothing to train on, or images of one batch would differ in size.
     """
     config = loaded.config
     train_records = dataset.records("train")
@@ -175,6 +175,7 @@ def load_run_data(
         collate=build(host, "collates", collate, key=key) if collate else None,
         **common,
     )
+    train.check_sizes()
     evaluation = None
     if eval_records:
         evaluation = BatchLoader(
