@@ -96,6 +96,7 @@ class RTMCCHead(Head):
         maps = self.final_layer(features)
         rows, columns = maps.shape[2:]
         if (columns, rows) != self.map_size:
+            assert self.input_size is not None
             width, height = self.input_size
             raise ComponentError(
                 f"RTMCCHead was built for images of {width}x{height} pixels, which give "

@@ -46,7 +46,9 @@ def test_a_file_written_by_the_reference_lacks_at_most_installed_parts(host, pat
     assert all(part.line is not None for part in parts)
     assert len({part.key for part in parts}) == len(parts)
     if not parts:
-        assert load_config(path, host).notices == []
+        notices = load_config(path, host).notices
+        # one file was made with a detector.device of its own, which has no effect
+        assert [n for n in notices if not n.startswith("detector.device has no effect")] == []
 
 
 def test_the_files_of_the_reference_are_all_there(shared):
