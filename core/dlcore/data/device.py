@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import torch
 
@@ -40,15 +41,20 @@ class Normalization:
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
         """Images (B, 3, H, W) of any type as normalised float32, in the same memory layout."""
-        factor = torch.tensor([1 / std for std in self.std], dtype=torch.float32)
-        offset = torch.tensor(
-            [-mean / std for mean, std in zip(self.mean, self.std, strict=True)],
-            dtype=torch.float32,
-        )
-        factor = factor.to(images.device, non_blocking=True).view(1, 3, 1, 1)
-        offset = offset.to(images.device, non_blocking=True).view(1, 3, 1, 1)
+        factor, offset = _constants(self.mean, self.std, images.device)
         floats = images.to(torch.float32, copy=True)
         return floats.mul_(factor).add_(offset)
+
+
+@lru_cache(maxsize=8)
+def _constants(
+    mean: tuple[float, ...], std: tuple[float, ...], device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Factor and offset, (1, 3, 1, 1) each. Kept: copying them anew for each batch would wait."""
+    factor = [1 / deviation for deviation in std]
+    offset = [-value / deviation for value, deviation in zip(mean, std, strict=True)]
+    constants = torch.tensor([factor, offset], dtype=torch.float32, device=device)
+    return constants[0].view(1, 3, 1, 1), constants[1].view(1, 3, 1, 1)
 
 
 def to_device(

@@ -24,12 +24,14 @@ class EpochState:
         sums: Loss sums by name, on the device.
         first_bad: (1,) the first step whose total loss was not finite, -1 for none, on the device.
         indices: Which records each step saw since the losses were last looked at.
+        losses: The losses of each of these steps by name, on the device.
     """
 
     step: int = 0
     sums: dict[str, Tensor] = field(default_factory=dict)
     first_bad: Tensor | None = None
     indices: dict[int, Tensor] = field(default_factory=dict)
+    losses: dict[int, dict[str, Tensor]] = field(default_factory=dict)
 
     def means(self) -> dict[str, float]:
         """Mean losses of the steps done."""
@@ -41,7 +43,7 @@ class NonFiniteLossError(TrainingError):
 
     Attributes:
         step: The step of the epoch, from 1.
-        losses: The last losses by name, if they are known.
+        losses: The losses of that step by name.
         indices: Positions of the images of that step in the training split.
     """
 
@@ -97,15 +99,16 @@ def _record(state: EpochState, losses: dict[str, Tensor], indices: Tensor) -> No
     bad_now = ~torch.isfinite(total) & (state.first_bad < 0)
     state.step += 1
     state.first_bad = torch.where(bad_now, state.step, state.first_bad)
-    state.indices[state.step] = indices
+    state.indices[state.step], state.losses[state.step] = indices, losses
     if total.device.type == "cpu" or state.step % CHECK_EVERY_ON_GPU == 0:
-        _look_at_losses(state, losses)
+        _look_at_losses(state)
 
 
-def _look_at_losses(state: EpochState, losses: dict[str, Tensor] | None = None) -> None:
+def _look_at_losses(state: EpochState) -> None:
     step = int(state.first_bad) if state.first_bad is not None else -1
     if step >= 0:
-        values = {name: float(value) for name, value in (losses or {}).items()}
+        values = {name: float(value) for name, value in state.losses.get(step, {}).items()}
         indices = state.indices.get(step)
         raise NonFiniteLossError(step, values, indices.tolist() if indices is not None else [])
     state.indices.clear()
+    state.losses.clear()

@@ -50,6 +50,14 @@ def test_normalisation_follows_the_config(batch, normalize, scale, expected):
     assert torch.equal(batch.images, before)
 
 
+def test_the_constants_go_to_a_device_once(batch, monkeypatch):
+    normalization = Normalization((1.0, 2.0, 3.0), (4.0, 5.0, 6.0))
+    first = normalization(batch.images)
+    monkeypatch.setattr(torch, "tensor", None)
+
+    assert torch.equal(normalization(batch.images), first)
+
+
 def test_normalisation_equals_that_of_deeplabcut(shared):
     reference = np.load(shared / "peer" / "reference" / "augmentation" / "augmentation.npz")
     images = torch.from_numpy(reference["image"]).permute(2, 0, 1)[None]

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from dlcore.engine import loop
 from dlcore.engine.loop import EpochState, NonFiniteLossError, train_one_epoch
 from dlcore.interfaces import Batch, Labels, Runner
 
@@ -66,6 +67,28 @@ def test_a_loss_that_is_not_finite_names_step_loss_and_images():
     assert error.value.step == 2
     assert error.value.indices == [11]
     assert set(error.value.losses) == {"part", "total_loss"}
+
+
+def test_looked_at_later_it_is_still_the_first_bad_step_that_is_told(monkeypatch):
+    look, looks = loop._look_at_losses, []
+
+    def look_at_the_end(state):
+        looks.append(state.step)
+        if len(looks) == 4:  # once after each of three steps, and once after the epoch
+            look(state)
+
+    monkeypatch.setattr(loop, "_look_at_losses", look_at_the_end)
+    runner = MeanRunner()
+    plain = runner.losses
+    parts = iter([1.0, 2.0, 3.0])
+    runner.losses = lambda batch: plain(batch) | {"part": torch.tensor(next(parts))}
+
+    with pytest.raises(NonFiniteLossError) as error:
+        train(runner, [batch(1, 10), batch(255, 11), batch(255, 12)])
+
+    assert error.value.step == 2
+    assert error.value.indices == [11]
+    assert error.value.losses["part"] == 2.0
 
 
 def test_an_epoch_can_go_on_in_the_middle():
