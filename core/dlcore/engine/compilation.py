@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
+import torch._dynamo
+from torch import Tensor
 
 from dlcore.engine.dry_run import try_step, untouched
 from dlcore.engine.pose_runner import PoseTrainingRunner
 from dlcore.engine.run_folder import LOGGER
 from dlcore.errors import TrainingError
 from dlcore.interfaces import Batch
+from dlcore.model import ModelOutputs, PoseModel
 
 
 def compile_forward(runner: PoseTrainingRunner, batch: Batch) -> None:
     """Let the runner use a compiled forward pass, tried on one batch first.
 
-    The model itself stays as it is, and so do the names of its weights. Where compiling fails,
-    training goes on without it, and the reason is logged.
+    The model itself stays as it is, and so do the names of its weights. Only training steps use
+    the compiled pass: evaluation would compile it once more. The number of images in a batch is
+    left open, for the smaller batch at the end of an epoch. Where compiling fails, training goes on
+    without it, and the reason is logged.
     """
     model = runner.model
-    runner.forward = torch.compile(model)
+    runner.forward = _TrainingOnly(model)
+    LOGGER.info("compiling the model; this may take minutes")
     try:
         with untouched(model, batch.images.device):
             seconds = try_step(runner, batch)
@@ -31,3 +39,20 @@ def compile_forward(runner: PoseTrainingRunner, batch: Batch) -> None:
         LOGGER.warning("runner.compile: the model cannot be compiled and runs as it is: %s", reason)
     else:
         LOGGER.info("compiled the model in %.0f s", seconds)
+
+
+class _TrainingOnly:
+    """The compiled model in training mode, the model itself otherwise."""
+
+    def __init__(self, model: PoseModel) -> None:
+        self._model = model
+        self._compiled = torch.compile(model)
+
+    def __call__(self, images: Tensor, conditions: Tensor | None = None) -> ModelOutputs:
+        forward: Callable[..., ModelOutputs] = self._model
+        if self._model.training:
+            forward = self._compiled
+            for tensor in (images, conditions):
+                if tensor is not None and len(tensor) > 1:  # torch compiles anew for 1 in any case
+                    torch._dynamo.maybe_mark_dynamic(tensor, 0)
+        return forward(images, conditions)
