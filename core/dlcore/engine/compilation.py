@@ -25,7 +25,7 @@ def compile_forward(runner: PoseTrainingRunner, batch: Batch) -> None:
     without it, and the reason is logged.
     """
     model = runner.model
-    runner.forward = _TrainingOnly(model)
+    runner.forward = _StepsOnly(model)
     LOGGER.info("compiling the model; this may take minutes")
     try:
         with untouched(model, batch.images.device):
@@ -41,8 +41,8 @@ def compile_forward(runner: PoseTrainingRunner, batch: Batch) -> None:
         LOGGER.info("compiled the model in %.0f s", seconds)
 
 
-class _TrainingOnly:
-    """The compiled model in training mode, the model itself otherwise."""
+class _StepsOnly:
+    """The compiled model for steps with a backward pass, the model itself otherwise."""
 
     def __init__(self, model: PoseModel) -> None:
         self._model = model
@@ -50,7 +50,7 @@ class _TrainingOnly:
 
     def __call__(self, images: Tensor, conditions: Tensor | None = None) -> ModelOutputs:
         forward: Callable[..., ModelOutputs] = self._model
-        if self._model.training:
+        if self._model.training and torch.is_grad_enabled():
             forward = self._compiled
             for tensor in (images, conditions):
                 if tensor is not None and len(tensor) > 1:  # torch compiles anew for 1 in any case

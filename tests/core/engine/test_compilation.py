@@ -63,13 +63,15 @@ def test_a_model_that_does_not_compile_runs_as_it_is(runner, batch, monkeypatch,
     assert "long story" not in caplog.text
 
 
-def test_evaluation_runs_the_model_as_it_is(runner, batch, monkeypatch):
+@pytest.mark.parametrize("training", [True, False])
+def test_without_a_backward_pass_the_model_runs_as_it_is(runner, batch, monkeypatch, training):
     monkeypatch.setattr(torch, "compile", lambda model: lambda images, _: model(images) * 2)
     compile_forward(runner, batch)
 
-    runner.model.eval()
+    runner.model.train(training)
 
-    assert torch.equal(runner.forward(batch.images), runner.model(batch.images))
+    with torch.no_grad():
+        assert torch.equal(runner.forward(batch.images), runner.model(batch.images))
 
 
 def test_a_smaller_last_batch_does_not_compile_anew(runner, monkeypatch):
