@@ -61,6 +61,7 @@ class PluginHost:
         plugins: What works, by name.
         failures: What was skipped.
         disabled: Names that were switched off by `DLCORE_DISABLE_PLUGINS`.
+        not_disabled: Names in it that no installed plugin has, each with the nearest that one has.
     """
 
     def __init__(self) -> None:
@@ -70,6 +71,7 @@ class PluginHost:
         self.plugins: dict[str, PluginInfo] = {}
         self.failures: list[PluginFailure] = []
         self.disabled: list[str] = []
+        self.not_disabled: dict[str, str | None] = {}
 
     @classmethod
     def from_entry_points(cls, found: Iterable[EntryPoint] | None = None) -> PluginHost:
@@ -85,7 +87,12 @@ class PluginHost:
         disabled = {name.strip() for name in names if name.strip()}
         if found is None:
             found = entry_points(group=ENTRY_POINT_GROUP)
-        for entry_point in sorted(found, key=lambda ep: (ep.name, ep.value)):
+        found = sorted(found, key=lambda ep: (ep.name, ep.value))
+        installed = [entry_point.name for entry_point in found]
+        for name in sorted(disabled.difference(installed)):
+            near = difflib.get_close_matches(name, installed, n=1)
+            host.not_disabled[name] = near[0] if near else None
+        for entry_point in found:
             if entry_point.name in disabled:
                 host.disabled.append(entry_point.name)
             else:

@@ -173,6 +173,15 @@ def test_disabled_plugins_are_not_even_imported(write_plugin, monkeypatch):
         host.find("heads", "Missing")
 
 
+def test_misspelt_names_of_disabled_plugins_are_known_with_the_nearest(write_plugin, monkeypatch):
+    monkeypatch.setenv(DISABLE_VARIABLE, "goood,xyz,good")
+
+    host = PluginHost.from_entry_points([write_plugin("good", GOOD)])
+
+    assert host.not_disabled == {"goood": "good", "xyz": None}
+    assert host.disabled == ["good"]
+
+
 def test_a_plugin_that_failed_can_be_added_again_when_it_is_mended():
     host = PluginHost()
     bad = ModuleType("bad")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import click
 
-from dlcore.cli.options import convert_kinds, make_host
+from dlcore.cli.options import convert_kinds, make_host, plugin_option
 from dlcore.cli.text import table
 from dlcore.hookspecs import KINDS
 from dlcore.plugin_host import PluginHost
@@ -19,6 +20,7 @@ Examples:
   dlcore list
   dlcore list heads target-generators
   dlcore list --json
+  dlcore list --plugin my_plugin.py heads
 """
 
 
@@ -26,13 +28,16 @@ Examples:
 @click.argument("kinds", nargs=-1, metavar="[KIND]...", callback=convert_kinds)
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, for other programs.")
 @click.option("--verbose", "-v", is_flag=True, help="Add the import target and the distribution.")
-def list_command(kinds: tuple[str, ...], as_json: bool, verbose: bool) -> None:
+@plugin_option
+def list_command(
+    kinds: tuple[str, ...], as_json: bool, verbose: bool, plugins: tuple[Path, ...]
+) -> None:
     """List the installed components: name, plugin, summary.
 
     KIND is a kind of component, such as heads or scheduler; without it all kinds are listed.
     Plugins that failed to load are told on stderr; the rest is still listed.
     """
-    host = make_host()
+    host = make_host(plugins)
     if as_json:
         click.echo(json.dumps(_as_json(host, kinds or KINDS), indent=2))
         return

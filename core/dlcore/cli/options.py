@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from dlcore.hookspecs import KINDS, singular
-from dlcore.plugin_host import PluginHost
+from dlcore.plugin_host import DISABLE_VARIABLE, PluginHost
 
 plugin_option = click.option(
     "--plugin",
@@ -45,12 +45,22 @@ def make_host(plugins: Iterable[Path] = ()) -> PluginHost:
 
 
 def warn_of_failures(host: PluginHost) -> None:
-    """Tell on stderr which plugins were skipped, and why."""
+    """Tell on stderr which plugins were skipped, and why, and which could not be."""
+    warn_of_misspelt(host)
     for failure in host.failures:
         click.echo(
             f"warning: plugin {failure.name!r} from {failure.distribution} was skipped: "
             f"{failure.reason}",
             err=True,
+        )
+
+
+def warn_of_misspelt(host: PluginHost) -> None:
+    """Tell on stderr which names in `DLCORE_DISABLE_PLUGINS` no plugin has."""
+    for name, near in host.not_disabled.items():
+        hint = f"; did you mean {near!r}?" if near else ""
+        click.echo(
+            f"warning: {DISABLE_VARIABLE}: no plugin named {name!r} is installed{hint}", err=True
         )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from dlcore.cli.options import warn_of_misspelt
 from dlcore.cli.text import table
 from dlcore.errors import DlcoreError, PluginError
 from dlcore.hookspecs import singular
@@ -28,7 +29,9 @@ def plugins_command(ctx: click.Context) -> None:
     """List the installed plugins, also those that are broken or disabled."""
     if ctx.invoked_subcommand is None:
         rows = [("name", "distribution", "version", "components", "state")]
-        rows += sorted(_rows(PluginHost.from_entry_points()))
+        host = PluginHost.from_entry_points()
+        warn_of_misspelt(host)
+        rows += sorted(_rows(host))
         click.echo("\n".join(table(rows, indent="")))
 
 

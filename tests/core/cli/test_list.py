@@ -102,6 +102,14 @@ def test_json_holds_everything(dlcore, install_plugin, monkeypatch):
     assert listed["disabled"] == ["off"]
 
 
+def test_a_plugin_file_is_listed_too(dlcore, plugin_file):
+    done = dlcore("list", "predictors", "--plugin", plugin_file())
+
+    assert done.code == 0
+    assert "MyPredictor" in done.out
+    assert "my_own_plugin" in done.out
+
+
 def test_an_unknown_kind_is_wrong_usage(dlcore):
     done = dlcore("list", "haeds")
 

@@ -6,6 +6,7 @@ import pytest
 from dlcore.cli.options import convert_kinds, make_host, plugin_option, set_option
 from dlcore.errors import PluginError
 from dlcore.hookspecs import KINDS
+from dlcore.plugin_host import DISABLE_VARIABLE
 
 CONTEXT = click.Context(click.Command("test"))
 ARGUMENT = click.Argument(["kinds"])
@@ -72,3 +73,13 @@ def test_shared_options_may_be_repeated(tmp_path):
     (plugins, overrides) = given[0]
     assert [path.name for path in plugins] == ["a.py", "b.py"]
     assert overrides == ("a=1", "b=[1, 2]")
+
+
+def test_a_misspelt_name_of_a_disabled_plugin_is_announced(capsys, install_plugin, monkeypatch):
+    install_plugin("acme", "")
+    monkeypatch.setenv(DISABLE_VARIABLE, "acmee")
+
+    make_host()
+
+    warning = f"warning: {DISABLE_VARIABLE}: no plugin named 'acmee' is installed"
+    assert f"{warning}; did you mean 'acme'?\n" in capsys.readouterr().err

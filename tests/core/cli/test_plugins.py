@@ -86,6 +86,16 @@ def test_check_of_a_broken_plugin_gives_the_reason(dlcore, install_plugin):
     )
 
 
+def test_a_name_that_disables_nothing_is_told(dlcore, install_plugin, monkeypatch):
+    install_plugin("acme", "")
+    monkeypatch.setenv(DISABLE_VARIABLE, "acmee")
+
+    done = dlcore("plugins")
+
+    assert "no plugin named 'acmee' is installed; did you mean 'acme'?" in done.err
+    assert "acmee" not in done.out
+
+
 def test_check_of_a_disabled_plugin_says_so(dlcore, install_plugin, monkeypatch):
     install_plugin("off", PLUGIN)
     monkeypatch.setenv(DISABLE_VARIABLE, "off")
