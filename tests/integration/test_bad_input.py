@@ -351,6 +351,14 @@ def test_one_animal_needs_no_warning(train):
     assert "one individual per image" not in train(**{"train_settings.epochs": 1})[1]
 
 
+def test_numbers_of_gpus_do_not_keep_a_run_off_the_cpu(train):
+    code, _ = train(
+        **{"runner.gpus": [0, 1], "train_settings.epochs": 1},
+    )
+
+    assert code == 0
+
+
 def test_a_config_outside_any_data_says_how_to_name_some(train):
     code, stderr = train(dataset=None)
 

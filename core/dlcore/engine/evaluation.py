@@ -40,6 +40,7 @@ def collect_predictions(
     for head, places in ((BODYPART, predictions.poses), (UNIQUE_BODYPART, predictions.unique)):
         if head not in decoded:
             continue
+        # Poses are small: one copy a batch keeps all of them off the device.
         poses = decoded[head]["poses"].double().cpu().numpy()
         for index, matrix, individuals in zip(indices, matrices, poses, strict=True):
             places[index] = to_original(individuals[..., :3], matrix)
