@@ -47,6 +47,8 @@ PLACE = "runner.scheduler.params.schedulers[0]"
         (head(criterion="MSE"), "model.heads.a.criterion", "must be a map, not 'MSE'"),
         (head(criterion={}), "model.heads.a.criterion", "missing key 'type'"),
         (head(criterion={"heatmap": "MSE"}), "model.heads.a.criterion.heatmap", "must be a map"),
+        (head(criterion={"type": "MSE", "weight": float("inf")}), "model.heads.a.criterion.weight",
+         "a number of at least 0, not inf"),
         (head(criterion=None), "model.heads.a", "missing key 'criterion'; every head needs one"),
         (head(weight_init=5), "model.heads.a.weight_init", "must be a name or a map, not 5"),
         (head(weight_init={"type": "normal", "st": 1}), "model.heads.a.weight_init.st", "'std'"),
