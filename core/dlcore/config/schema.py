@@ -447,7 +447,7 @@ class RunConfig(Section):
     logger: Block | list[Block] | None = None
     """Where the numbers of a run go, besides the run's own files: one logger or a list."""
     with_center_keypoints: Bool = False
-    """Whether each individual gets its mean keypoint as one more (DEKR)."""
+    """Set for DEKR, whose targets compute the centre of each individual themselves."""
     detector: Detector | None = None
     """The model that finds individuals, for top-down models."""
     resume_training_from: Str | None = None
