@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import warnings
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -233,7 +235,7 @@ class _WorkerStream:
         with warnings.catch_warnings():
             # It is the user who says how many workers there are.
             warnings.filterwarnings("ignore", message="This DataLoader will create")
-            self._loader = DataLoader(
+            self._loader: DataLoader[Any] | None = DataLoader(
                 source,
                 sampler=keys,
                 batch_size=None,
@@ -248,6 +250,7 @@ class _WorkerStream:
         self._batches: Iterator[Any] | None = None
         self._expected: BatchKey | None = None
         self._coming: Iterator[BatchKey] = iter(())
+        _close_at_exit(self)
 
     def take(self, key: BatchKey) -> list[Batch] | WorkerFailure:
         """What a worker made of the key; cheap if the key is the next one in line."""
@@ -258,6 +261,7 @@ class _WorkerStream:
             with warnings.catch_warnings():
                 # Forking beside torch's idle threads is safe: workers use one thread and no GPU.
                 warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*fork")
+                assert self._loader is not None
                 self._batches = iter(self._loader)
         self._expected = next(self._coming, None)
         answer: list[Batch] | WorkerFailure = next(self._batches)
@@ -266,7 +270,27 @@ class _WorkerStream:
     def close(self) -> None:
         """Stop the workers and wait for them."""
         self._batches = None
-        del self._loader
+        self._loader = None
+
+
+_OPEN: weakref.WeakSet[_WorkerStream] = weakref.WeakSet()
+
+
+def _close_at_exit(stream: _WorkerStream) -> None:
+    """End the workers of a loader that nobody closed before Python waits for them in vain.
+
+    Registered when a stream is made: after, and so run before, what torch and multiprocessing
+    registered when they were imported.
+    """
+    if not _OPEN:
+        atexit.unregister(_close_all)
+        atexit.register(_close_all)
+    _OPEN.add(stream)
+
+
+def _close_all() -> None:
+    for stream in list(_OPEN):
+        stream.close()
 
 
 def _as_it_is(answer: Any) -> Any:

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+from types import FrameType
 from typing import Literal
 
 import cv2
@@ -57,7 +58,12 @@ def start_worker(_: int) -> None:
     """
     cv2.setNumThreads(0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _ignore_once)
+
+
+def _ignore_once(number: int, frame: FrameType | None) -> None:
+    """A second SIGTERM is meant for this process, and ends it."""
+    signal.signal(number, signal.SIG_DFL)
 
 
 def worker_error(error: RuntimeError) -> DataError | None:

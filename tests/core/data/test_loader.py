@@ -5,11 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -375,3 +377,37 @@ def test_too_many_individuals_name_the_image(load, tmp_path):
 
     with pytest.raises(DataError, match=r"img000\.png' has 3 labelled individuals"):
         list(load(records=crowded).epoch(1))
+
+
+LEFT_OPEN = """
+import builtins
+from pathlib import Path
+
+import numpy as np
+
+from dlcore.data.chain import TransformChain
+from dlcore.data.loader import BatchLoader
+from dlcore.interfaces import PoseTask, Record
+
+none = np.zeros((0, 3), np.float32)
+label = np.ones((1, 1, 3), np.float32)
+records = [Record(Path({image!r}), None, label, none, np.zeros(1, np.int64)) for _ in range(8)]
+loader = BatchLoader(
+    records, PoseTask(("a",)), TransformChain(), batch_size=1, shuffle=True, seed=1, workers=2
+)
+batches = loader.epoch(1)
+next(batches)
+builtins.kept = [loader, batches]
+"""
+
+
+def test_a_loader_that_nobody_closes_does_not_keep_python_from_ending(tmp_path):
+    image = tmp_path / "image.png"
+    cv2.imwrite(str(image), np.zeros((8, 8, 3), np.uint8))
+    program = LEFT_OPEN.format(image=str(image))
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], timeout=60, capture_output=True, text=True
+    )
+
+    assert done.returncode == 0, done.stderr
