@@ -109,16 +109,22 @@ def use(config, host, tmp_path):
             "scheduler": scheduler.state_dict(),
         },
     )
-    again = build_model(host, config, task, fresh=False)
-    load_weights(again, load_snapshot(snapshot)["model"], snapshot)
+    poses = [decoded(model, batch)]
     with torch.no_grad():
-        poses = [
-            m.eval().predict(m(batch.images, batch.conditions))["bodypart"]["poses"]
-            for m in (model, again)
-        ]
+        for parameter in model.parameters():
+            parameter.zero_()
+    load_weights(model, load_snapshot(snapshot)["model"], snapshot)
+    poses.append(decoded(model, batch))
+
     assert poses[0].shape[0] == 2
     assert poses[0].shape[2] == task.num_keypoints
     torch.testing.assert_close(poses[0], poses[1], equal_nan=True)
+
+
+@torch.no_grad()
+def decoded(model, batch):
+    """The poses of bodyparts."""
+    return model.eval().predict(model(batch.images, batch.conditions))["bodypart"]["poses"]
 
 
 def detector_configs():
@@ -138,7 +144,7 @@ def test_a_detector_is_built_trained_and_used(path, host):
     task = PoseTask(("a", "b"), (), ("one", "two"))
     model = build_detector(host, config, fresh=False)
     runner = DetectorTrainingRunner(model, task, Precision("fp32", "cpu").autocast)
-    batch = fake_batch(task, (96, 96), normalised=True)
+    batch = fake_batch(task, (96, 96), batch=1, normalised=True)
 
     model.train()
     loss = runner.losses(batch)["total_loss"]
@@ -147,7 +153,7 @@ def test_a_detector_is_built_trained_and_used(path, host):
     assert torch.isfinite(loss)
     with torch.no_grad():
         _, detections = model.eval()(batch.images)
-    assert len(detections) == 2
+    assert len(detections) == 1
 
 
 def test_what_is_refused_is_refused_with_its_place(host, shared):
