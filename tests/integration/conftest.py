@@ -56,6 +56,7 @@ def small_config(root: Path) -> dict:
                 "model_name": "resnet10t",
                 "pretrained": False,
                 "out_indices": [2],
+                "drop_path_rate": 0.3,
             },
             "heads": {"bodypart": copy.deepcopy(HEAD)},
         },

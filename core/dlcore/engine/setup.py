@@ -141,6 +141,11 @@ def load_run_data(
         task = one_individual(task)
         train_records = one_by_one(train_records, config.data.bbox_margin)
         eval_records = one_by_one(eval_records, config.data.bbox_margin)
+        if not train_records:
+            raise DataError(
+                "no training image has an individual with a labelled keypoint and a box that has "
+                "an area; check the boxes of the dataset, or set data.bbox_margin above 0"
+            )
         LOGGER.info("crops: %d for training, %d for testing", len(train_records), len(eval_records))
 
     def chain(name: str, section: TransformsSection, *, inference: bool) -> TransformChain:
