@@ -218,3 +218,41 @@ def test_a_logger_that_cannot_be_made_does_not_stop_the_run(train, tmp_path):
     assert code == 0
     assert "logger Broken cannot be used: RuntimeError: no server" in stderr
     assert (tmp_path / "run" / "learning_stats.csv").is_file()
+
+
+def test_a_new_run_starts_from_the_weights_of_a_snapshot(train, tmp_path):
+    train()
+    snapshot = tmp_path / "run" / "snapshot-001.pt"
+    still = {"runner.optimizer.params": {"lr": 0.0}, "runner.scheduler": None}
+
+    code, stderr = train(
+        "--init-from", str(snapshot), output="new", **still, **{"train_settings.epochs": 1}
+    )
+
+    assert code == 0
+    assert "0 start anew, 0 not used" in stderr
+    [made] = [s.path for s in list_snapshots(tmp_path / "new")]
+    old, new = load_snapshot(snapshot)["model"], load_snapshot(made)["model"]
+    weights = [key for key in old if "running" not in key and "num_batches" not in key]
+    assert all(torch.equal(old[key], new[key]) for key in weights)
+
+
+def test_the_precision_of_a_run_stays_what_it_was(train, tmp_path, monkeypatch):
+    train(**{"runner.precision": "bf16"})
+
+    def refuse(*_):
+        raise AssertionError("the precision was chosen before")
+
+    monkeypatch.setattr("dlcore.engine.prepare.choose_precision", refuse)
+    code, stderr = train("--resume", **{"runner.precision": "auto", "train_settings.epochs": 3})
+
+    assert code == 0
+    assert "precision: bf16, as before" in stderr
+
+
+def test_epochs_are_evaluated_at_their_interval_and_at_the_end(train, tmp_path):
+    train(**{"train_settings.epochs": 5, "runner.eval_interval": 3})
+
+    log = (tmp_path / "run" / "train.txt").read_text()
+    lines = [line for line in log.splitlines() if " epoch " in line and "/5 " in line]
+    assert ["valid loss" in line for line in lines] == [False, False, True, False, True]
