@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from dlcore.interfaces import NetType, PoseTask
+from dlcore_plugins.deeplabcut.heads import identity_head, unique_head
 
-_LOCREF_STD = 7.2801
 _DISTANCE = 17
 _OFFSET_CHANNELS = 15
 
@@ -31,9 +31,9 @@ class _Dekr(NetType):
         channels = 15 * self.width  # branches of 1, 2, 4 and 8 times the width
         heads = {"bodypart": _dekr_head(channels, self.width, task)}
         if task.unique_keypoints:
-            heads["unique_bodypart"] = _unique_head(channels, len(task.unique_keypoints))
+            heads["unique_bodypart"] = unique_head(channels, len(task.unique_keypoints))
         if task.with_identity:
-            heads["identity"] = _identity_head(channels, task.num_individuals)
+            heads["identity"] = identity_head(channels, task.num_individuals)
         return {
             "net_type": self.name,
             "method": "bu",
@@ -150,56 +150,3 @@ def _dekr_head(channels: int, width: int, task: PoseTask) -> dict[str, Any]:
             "final_conv_kernel": 1,
         },
     }
-
-
-def _unique_head(channels: int, num_keypoints: int) -> dict[str, Any]:
-    """One doubling layer to heatmaps and to offsets within a cell."""
-    return {
-        "type": "HeatmapHead",
-        "weight_init": "normal",
-        "predictor": {
-            "type": "HeatmapPredictor",
-            "apply_sigmoid": False,
-            "clip_scores": True,
-            "location_refinement": True,
-            "locref_std": _LOCREF_STD,
-        },
-        "target_generator": {
-            "type": "HeatmapGaussianGenerator",
-            "num_heatmaps": num_keypoints,
-            "pos_dist_thresh": _DISTANCE,
-            "heatmap_mode": "KEYPOINT",
-            "gradient_masking": False,
-            "generate_locref": True,
-            "locref_std": _LOCREF_STD,
-            "label_keypoint_key": "keypoints_unique",
-        },
-        "criterion": {
-            "heatmap": {"type": "WeightedMSECriterion", "weight": 1.0},
-            "locref": {"type": "WeightedHuberCriterion", "weight": 0.05},
-        },
-        "heatmap_config": {"channels": [channels, num_keypoints], **_doubling()},
-        "locref_config": {"channels": [channels, 2 * num_keypoints], **_doubling()},
-    }
-
-
-def _identity_head(channels: int, num_individuals: int) -> dict[str, Any]:
-    """One doubling layer to a map for each individual."""
-    return {
-        "type": "HeatmapHead",
-        "predictor": {"type": "IdentityPredictor", "apply_sigmoid": True},
-        "target_generator": {
-            "type": "HeatmapPlateauGenerator",
-            "num_heatmaps": num_individuals,
-            "pos_dist_thresh": _DISTANCE,
-            "heatmap_mode": "INDIVIDUAL",
-            "gradient_masking": False,
-            "generate_locref": False,
-        },
-        "criterion": {"heatmap": {"type": "WeightedBCECriterion", "weight": 1.0}},
-        "heatmap_config": {"channels": [channels, num_individuals], **_doubling()},
-    }
-
-
-def _doubling() -> dict[str, Any]:
-    return {"kernel_size": [3], "strides": [2]}
