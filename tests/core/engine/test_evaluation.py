@@ -70,7 +70,7 @@ def test_what_a_batch_gives_is_stored_under_its_records():
 
 
 def test_crops_of_one_image_count_as_one_image():
-    other = [*POSE, 30.0, 0.0, 0.0]
+    other = POSE + np.array([30.0, 0.0, 0.0], np.float32)
     whole, crops = Predictions(1), Predictions(2)
     # the better score belongs to the animal that is predicted in the wrong place
     whole.poses[0] = np.stack([scored(POSE, 0.9), scored(POSE, 0.8)])
