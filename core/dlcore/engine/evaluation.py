@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from dlcore.engine.identities import by_identity, identity_scores
 from dlcore.engine.metrics import pose_metrics
 from dlcore.interfaces import Batch, Record
 
@@ -16,13 +17,15 @@ Array = npt.NDArray[np.float64]
 
 BODYPART = "bodypart"
 UNIQUE_BODYPART = "unique_bodypart"
+IDENTITY = "identity"
 
 
 class Predictions:
     """Poses of the records of a split, in pixels of the original images.
 
     Attributes:
-        poses: Per record (N, K, 3): x, y, score; None where nothing was predicted yet.
+        poses: Per record (N, K, 3): x, y, score; None where nothing was predicted yet. Where a head
+            tells identities, row i is individual i of the task.
         unique: Per record (1, U, 3), or None.
     """
 
@@ -40,8 +43,12 @@ def collect_predictions(
     for head, places in ((BODYPART, predictions.poses), (UNIQUE_BODYPART, predictions.unique)):
         if head not in decoded:
             continue
+        found = decoded[head]["poses"]
         # Poses are small: one copy a batch keeps all of them off the device.
-        poses = decoded[head]["poses"].double().cpu().numpy()
+        poses = list(found.double().cpu().numpy())
+        if head == BODYPART and IDENTITY in decoded:
+            scores = identity_scores(found, decoded[IDENTITY]["heatmap"]).double().cpu().numpy()
+            poses = [by_identity(*image) for image in zip(poses, scores, strict=True)]
         for index, matrix, individuals in zip(indices, matrices, poses, strict=True):
             places[index] = to_original(individuals[..., :3], matrix)
 

@@ -69,6 +69,25 @@ def test_what_a_batch_gives_is_stored_under_its_records():
     np.testing.assert_allclose(predictions.poses[0], [[[3.0, 6.0, 0.5]]])
 
 
+def test_an_identity_head_puts_poses_in_the_order_of_the_individuals():
+    predictions = Predictions(1)
+    batch = Batch(
+        images=torch.zeros(1, 3, 4, 4),
+        labels=None,
+        to_network=torch.tensor([[[2.0, 0, 0], [0, 2.0, 0]]]).double(),
+        indices=torch.tensor([0]),
+    )
+    poses = torch.tensor([[[[1.0, 1.0, 0.9]], [[3.0, 2.0, 0.8]]]])
+    maps = torch.zeros(1, 4, 4, 2)
+    maps[0, 2, 3, 0] = 1.0  # the second pose stands where the first individual is
+
+    collect_predictions(
+        predictions, batch, {"bodypart": {"poses": poses}, "identity": {"heatmap": maps}}
+    )
+
+    np.testing.assert_allclose(predictions.poses[0], [[[1.5, 1.0, 0.8]], [[0.5, 0.5, 0.9]]])
+
+
 def test_crops_of_one_image_count_as_one_image():
     other = POSE + np.array([30.0, 0.0, 0.0], np.float32)
     whole, crops = Predictions(1), Predictions(2)
