@@ -151,6 +151,25 @@ def test_mirroring_and_moving_copy_pixels_exactly():
     )
 
 
+@pytest.mark.parametrize("corner", [(3, 4), (-5, 2)], ids=["inside", "beyond the edge"])
+def test_a_part_of_whole_pixels_is_enlarged_to_the_nearest_grey(corner):
+    """As crops of individuals are; a warp in steps of 1/32 pixel is several greys off in noise."""
+    side, size = 15, 64
+    matrix = compose(scaling(size / side, size / side), translation(-corner[0], -corner[1]))
+
+    enlarged = warp_image(NOISE, matrix, (size, size))
+
+    framed = np.pad(NOISE, ((9, 9), (9, 9), (0, 0)))
+    part = framed[9 + corner[1] :, 9 + corner[0] :][:side, :side].astype(float)
+    places = ((np.arange(size) + 0.5) * side / size - 0.5).clip(0, side - 1)
+    low = np.floor(places).astype(int).clip(max=side - 2)
+    share = places - low
+    rows = part[low] * (1 - share)[:, None, None] + part[low + 1] * share[:, None, None]
+    share = share[None, :, None]
+    expected = rows[:, low] * (1 - share) + rows[:, low + 1] * share
+    assert np.abs(enlarged - expected).max() < 1
+
+
 def test_smooth_shrinking_averages_all_pixels():
     checks = np.zeros((40, 40, 3), np.uint8)
     checks[::4] = 255
