@@ -18,7 +18,7 @@ from importlib_metadata import entry_points
 from torch import nn
 
 from dlcore.hookspecs import ENTRY_POINT_GROUP, KINDS
-from dlcore.interfaces import Backbone, DatasetContext, FeatureSpec, Record, RunInfo
+from dlcore.interfaces import Backbone, DatasetContext, Features, FeatureSpec, Record, RunInfo
 from dlcore.model import HeadParts, Loss, PoseModel
 from dlcore.plugin_host import PluginHost
 from dlcore.testing import (
@@ -60,6 +60,7 @@ NAMES = [f"{kind}-{entry.qualified_name}" for kind, entry in OFFERS]
 TASK = fake_task(3)
 TWO_ANIMALS = fake_task(3, num_individuals=2, num_unique=2, with_identity=True)
 FEATURES = FeatureSpec(channels=8, stride=8)
+THREE_MAPS = (FeatureSpec(4, 4), FEATURES, FeatureSpec(12, 16))
 STRIDE = 4
 
 Check = Callable[[type, Path], None]
@@ -78,8 +79,8 @@ def conditional(*, odd_size: bool = True, **options: Any) -> Check:
     )
 
 
-def neck(*, odd_size: bool = True, **options: Any) -> Check:
-    return lambda cls, _: check_neck(cls(FEATURES, **options), FEATURES, odd_size=odd_size)
+def neck(*, features: Features = FEATURES, odd_size: bool = True, **options: Any) -> Check:
+    return lambda cls, _: check_neck(cls(features, **options), features, odd_size=odd_size)
 
 
 def head(*, features: FeatureSpec = FEATURES, odd_size: bool = True, **options: Any) -> Check:
@@ -268,6 +269,11 @@ CHECKS: dict[str, dict[str, list[Check]]] = {
         ],
     },
     "necks": {
+        "FeaturePyramid": [
+            neck(features=THREE_MAPS, channels=6),
+            neck(features=THREE_MAPS, channels=6, stride=8, interpolation="bilinear"),
+            neck(features=THREE_MAPS, channels=6, normalize=True, relu=True),
+        ],
         "Transformer": [
             neck(odd_size=False, pos_embedding_type=places, **TOKENS)
             for places in ("sine-full", "sine", "learnable")

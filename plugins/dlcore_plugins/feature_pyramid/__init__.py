@@ -1,0 +1,1 @@
+"""A feature pyramid: several maps of a backbone joined into one."""
