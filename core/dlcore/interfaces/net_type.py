@@ -11,14 +11,22 @@ from dlcore.interfaces.types import PoseTask
 class NetType(ABC):
     """Writes the parts of a config that belong to an architecture. Takes no parameters.
 
+    What it says of itself is listed without importing it, so the attributes are plain values in
+    the body of the class, its own or inherited.
+
+    The figures are those of the pose model for six keypoints of one individual per image (two
+    where it does not take one), without the detector that a top-down model needs. They are for
+    images of 256x256 pixels, or of the only size that the model takes.
+
     Attributes:
-        approach: How individuals are told apart: "bottom-up", "top-down", ...
+        approach: "bu" for bottom-up, "td" for top-down, "ctd" for conditional top-down: the
+            `method` of the config.
         stride: Input pixels per output cell of the bodypart head.
-        parameters: Trainable weights, in millions.
-        gflops: Billions of multiply-adds for one 256x256 image.
+        parameters: Weights that are trained, in millions.
+        gflops: Billions of multiply-adds for one image.
     """
 
-    approach: ClassVar[str] = "bottom-up"
+    approach: ClassVar[str] = "bu"
     stride: ClassVar[float]
     parameters: ClassVar[float]
     gflops: ClassVar[float]
