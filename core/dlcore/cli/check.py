@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from dlcore.cli.options import make_host, plugin_option, set_option
+from dlcore.config.advice import advice_on
 from dlcore.config.loading import load_config
 from dlcore.config.schema import RunConfig
 
@@ -26,9 +27,12 @@ def check_command(file: Path, overrides: tuple[str, ...], plugins: tuple[Path, .
 
     Each problem is told with its line, its key and what to do. Data and weights are not looked at.
     """
-    loaded = load_config(file, make_host(plugins), overrides)
+    host = make_host(plugins)
+    loaded = load_config(file, host, overrides)
     for notice in loaded.notices:
         click.echo(f"note: {notice}", err=True)
+    for key, advice in advice_on(loaded.config, host):
+        click.echo(f"note: {key} {advice}", err=True)
     click.echo(f"{file}: ok: {_summary(loaded.config)}")
 
 

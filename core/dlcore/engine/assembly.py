@@ -99,7 +99,30 @@ def build_detector(host: PluginHost, config: RunConfig, *, fresh: bool) -> Detec
     if not fresh:
         block.pop("pretrained", None)  # other weights come: do not fetch these
     detector: Detector = build(host, "detectors", block, key="detector.model", **defaults)
+    if fresh and block.get("pretrained") is False and detector.fixed_norms:
+        LOGGER.warning(
+            "detector.model starts from random weights, but its batch-norm statistics stay at "
+            "their first values, with which it hardly learns; set "
+            "detector.model.freeze_bn_stats=false, and take a variant whose statistics are not "
+            "fixed (`dlcore show %s`)",
+            block["type"],
+        )
     return detector
+
+
+def build_ready_detector(host: PluginHost, config: RunConfig) -> Detector | None:
+    """The detector of a config that is used as it is: `pretrained` is set, `epochs` is 0.
+
+    Returns:
+        The detector with its trained weights; None where a snapshot is needed.
+
+    Raises:
+        ConfigError: If it cannot be built.
+    """
+    section = config.detector
+    if section is None or section.train_settings.epochs > 0 or not section.model.get("pretrained"):
+        return None
+    return build_detector(host, config, fresh=True)
 
 
 def input_size_of(model: nn.Module) -> tuple[int, int] | None:

@@ -13,7 +13,13 @@ class Detector(nn.Module):
     One that can start from trained weights takes the option `pretrained: bool | str | None = None`:
     True for the weights it knows where to get, a string for a local file, False for none. None
     means that the weights come from elsewhere, such as a snapshot; nothing is fetched then.
+
+    Attributes:
+        fixed_norms: Whether the statistics of its batch-norm layers stay what they are while it is
+            trained. Random weights hardly learn so, and users are warned of it.
     """
+
+    fixed_norms: bool = False
 
     @abstractmethod
     def forward(

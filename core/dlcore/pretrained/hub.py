@@ -41,7 +41,7 @@ def from_hub(
     Raises:
         ValueError: If the weights cannot be had, with what to do instead.
     """
-    with _advice(model_name):
+    with _advice(model_name, constants.HF_HUB_CACHE, "HF_HOME"):
         for name in files:
             cached = huggingface_hub.try_to_load_from_cache(repository, name, revision=revision)
             if isinstance(cached, str):
@@ -69,19 +69,30 @@ def from_url(model_name: str, url: str) -> Path:
     Raises:
         ValueError: If the weights cannot be had, with what to do instead.
     """
-    with _advice(model_name):
-        path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    with _advice(model_name, str(folder), "TORCH_HOME"):
+        path = folder / url.rpartition("/")[2]
         if path.is_file():
             return path
         if not _exists(url):
             raise WeightsUnavailableError(f"there is nothing at {url}")
-        path.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         _download(partial(torch.hub.download_url_to_file, url, str(path)))
         return path
 
 
 @contextmanager
-def _advice(model_name: str) -> Iterator[None]:
+def _advice(model_name: str, cache: str, variable: str) -> Iterator[None]:
+    """Turn not having weights into advice.
+
+    Args:
+        model_name: Whose weights they are.
+        cache: The folder where downloads are kept.
+        variable: The environment variable that moves it.
+
+    Raises:
+        ValueError: With the advice.
+    """
     try:
         yield
     except WeightsUnavailableError as error:
@@ -90,7 +101,7 @@ def _advice(model_name: str) -> Iterator[None]:
             f"  to go on, write pretrained: false (start from random weights), or\n"
             f"  pretrained: path/to/file (a .safetensors, .pt or .pth file of this model), or\n"
             f"  run once where there is a network, and copy its cache "
-            f"({constants.HF_HUB_CACHE}) to this machine or name it in HF_HOME"
+            f"({cache}) to this machine or name it in {variable}"
         ) from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,10 +12,8 @@ from torch.nn.functional import log_softmax
 from torchvision.models.detection import ssdlite320_mobilenet_v3_large
 from torchvision.models.detection.ssd import SSD
 
-from dlcore_plugins.torchvision_detectors.detector import (
-    NUM_CLASSES,
-    TorchvisionDetector,
-)
+from dlcore_plugins.torchvision_detectors.detector import TorchvisionDetector, num_classes
+from dlcore_plugins.torchvision_detectors.options import CocoClass
 from dlcore_plugins.torchvision_detectors.weights import load
 
 VARIANT = "ssdlite320_mobilenet_v3_large"
@@ -40,12 +39,10 @@ class SSDLite(TorchvisionDetector):
         pretrained: True for torchvision's weights for COCO, false for random ones, or the path of
             a file with weights, also a snapshot; `package:NAME/PATH` names a file of an installed
             Python package. Where the file does not say, a fresh training run takes true.
-        freeze_bn_stats: Use the running statistics of batch-norm layers and do not update them.
-        freeze_bn_weights: Do not train scale and shift of batch-norm layers.
         box_score_thresh: Has no effect, as in DeepLabCut, whose files all set it; see
             `score_thresh`.
         score_thresh: Detections with lower scores are left out.
-        max_detections: The most detections in an image; 300 by default.
+        max_detections: The most detections in an image, the best ones; 300 by default.
 
     Raises:
         ValueError: If the weights cannot be had or do not fit.
@@ -56,33 +53,33 @@ class SSDLite(TorchvisionDetector):
         *,
         variant: None = None,
         pretrained: bool | str | None = None,
-        freeze_bn_stats: bool = False,
-        freeze_bn_weights: bool = False,
         box_score_thresh: float | None = 0.01,
         score_thresh: float = 0.001,
+        classes: Sequence[CocoClass] | None = None,
         max_detections: PositiveInt | None = None,
+        **options: Any,
     ) -> None:
+        count = num_classes(classes)
+        most = max_detections if classes is None else None
         parts: Any = ssdlite320_mobilenet_v3_large(
-            weights=None, weights_backbone=None, num_classes=NUM_CLASSES
+            weights=None, weights_backbone=None, num_classes=count
         )
         model = _LearningFromEmptyImages(
             parts.backbone,
             parts.anchor_generator,
             SIZE,
-            NUM_CLASSES,
+            count,
             image_mean=parts.transform.image_mean,
             image_std=parts.transform.image_std,
             head=parts.head,
             score_thresh=score_thresh,
             nms_thresh=parts.nms_thresh,
-            detections_per_img=max_detections or parts.detections_per_img,
+            detections_per_img=most or parts.detections_per_img,
             topk_candidates=parts.topk_candidates,
         )
         if pretrained:
             load(model, VARIANT, pretrained)
-        super().__init__(
-            model, freeze_bn_stats=freeze_bn_stats, freeze_bn_weights=freeze_bn_weights
-        )
+        super().__init__(model, classes=classes, max_detections=max_detections, **options)
 
     def forward(
         self, images: Tensor, targets: list[dict[str, Tensor]] | None = None

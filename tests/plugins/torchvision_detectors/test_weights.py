@@ -131,6 +131,9 @@ def test_without_a_network_the_answer_comes_soon_with_advice(monkeypatch, tmp_pa
         FasterRCNN(variant=SMALL, pretrained=True)
 
     assert "pretrained: false" in str(caught.value)
+    assert f"{tmp_path / 'hub' / 'checkpoints'}) to this machine or name it in TORCH_HOME" in str(
+        caught.value
+    )
 
 
 @pytest.mark.parametrize("pretrained", [None, False])
