@@ -118,6 +118,17 @@ class BatchLoader:
         for batches in _load_ahead(self._load, keys) if ahead else map(self._load, keys):
             yield from batches
 
+    def sample(self, index: int) -> Batch:
+        """The record at `index` alone, the same each time; made in this process.
+
+        Its transforms are drawn as for no epoch of a training.
+
+        Raises:
+            DataError: If the image or a label is bad.
+        """
+        [batch] = self._source.load(BatchKey(0, 0, (index,)))
+        return batch
+
     def check_sizes(self) -> None:
         """See whether images of different sizes leave the transforms with one size.
 

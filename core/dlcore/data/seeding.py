@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-_ORDER, _SAMPLE, _BATCH = 1, 2, 3  # first, as numpy cannot tell (a, b) from (a, b, 0)
+_ORDER, _SAMPLE, _BATCH, _PICTURE = 1, 2, 3, 4  # first, as numpy cannot tell (a, b) from (a, b, 0)
 
 
 def order_generator(seed: int, epoch: int) -> np.random.Generator:
@@ -24,6 +24,11 @@ def sample_generator(seed: int, epoch: int, index: int) -> np.random.Generator:
 def batch_generator(seed: int, epoch: int, number: int) -> np.random.Generator:
     """For the collate of the batch of that number."""
     return _generator(_BATCH, seed, epoch, number)
+
+
+def picture_generator(seed: int, split: int) -> np.random.Generator:
+    """For the choice of the image of a split that pictures are made of."""
+    return _generator(_PICTURE, seed, split)
 
 
 def _generator(purpose: int, seed: int, *place: int) -> np.random.Generator:

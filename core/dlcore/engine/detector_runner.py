@@ -15,6 +15,7 @@ from torch import Tensor
 from dlcore.data.images import image_size
 from dlcore.data.samples import boxes_from_keypoints, clip_boxes, settle_visibility
 from dlcore.engine.box_metrics import box_metrics
+from dlcore.engine.pictures import Boxes, Image, draw_boxes
 from dlcore.interfaces import Batch, Detector, Labels, PoseTask, Record, Runner
 
 ANIMAL = 1
@@ -88,6 +89,18 @@ class DetectorTrainingRunner(Runner):
         )
         results = {"losses/eval.total_loss": math.nan}
         return results | {f"metrics/test.{name}": value for name, value in metrics.items()}
+
+    def pictures(self, batch: Batch, image: Image) -> dict[str, Image]:
+        """The boxes of one image, true and found."""
+        with self.autocast():
+            _, [found] = self.model(batch.images)
+        corners = found["boxes"].double().cpu().numpy()
+        boxes = Boxes(
+            truth=batch.labels.boxes[0].double().cpu().numpy(),
+            found=np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1),
+            scores=found["scores"].double().cpu().numpy(),
+        )
+        return {"boxes": draw_boxes(image, boxes)}
 
 
 def detection_targets(labels: Labels) -> list[dict[str, Tensor]]:

@@ -10,13 +10,15 @@ from torch import Tensor
 
 from dlcore.engine.evaluation import (
     BODYPART,
+    UNIQUE_BODYPART,
     Predictions,
     collect_predictions,
     evaluate_predictions,
 )
+from dlcore.engine.pictures import Image, Points, draw_maps, draw_points
 from dlcore.engine.run_folder import LOGGER
 from dlcore.errors import ConfigError, Problem
-from dlcore.interfaces import Batch, PoseTask, Record, Runner
+from dlcore.interfaces import Batch, PoseTask, Record, Runner, Target
 from dlcore.model import ModelOutputs, ModelTargets, PoseModel
 
 
@@ -44,10 +46,7 @@ class PoseTrainingRunner(Runner):
         """What the heads give for the normalised images of a batch, in float32."""
         with self.autocast():
             outputs = self.forward(batch.images, batch.conditions)
-        return {
-            head: {name: tensor.float() for name, tensor in named.items()}
-            for head, named in outputs.items()
-        }
+        return _as_float32(outputs)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Losses of one batch by name; see `PoseModel.losses`."""
@@ -106,6 +105,47 @@ class PoseTrainingRunner(Runner):
         results = {f"losses/eval.{n}": float(s) / max(num_batches, 1) for n, s in sums.items()}
         metrics = evaluate_predictions(predictions, records)
         return results | {f"metrics/test.{name}": value for name, value in metrics.items()}
+
+    def pictures(self, batch: Batch, image: Image) -> dict[str, Image]:
+        """The keypoints of one image, true and predicted, and each output that is a map."""
+        with self.autocast():
+            # Not self.forward, which may be compiled for the sizes of the training.
+            outputs = _as_float32(self.model(batch.images, batch.conditions))
+        targets = self.model.targets(outputs, batch.labels)
+        pictures = {"pose": draw_points(image, *self._points(outputs, batch))}
+        for head, named in targets.items():
+            for name, (target, weights) in named.items():
+                output = outputs[head][name]
+                if output.ndim != 4:
+                    continue
+                if isinstance(weights, Tensor):
+                    weights = weights.broadcast_to(target.shape)[0]
+                criterion = self.model.parts[head].losses[name].criterion
+                pictures[f"{head}_{name}"] = draw_maps(
+                    image,
+                    self.model.strides[head],
+                    criterion.on_target_scale(output[0]),
+                    Target(target[0], weights),
+                )
+        return pictures
+
+    def _points(self, outputs: ModelOutputs, batch: Batch) -> Iterable[Points]:
+        decoded = self.model.predict(outputs)
+        labels, skeleton = batch.labels, self.task.skeleton
+        for head, truth, joints in (
+            (BODYPART, labels.keypoints[0], skeleton),
+            (UNIQUE_BODYPART, labels.unique_keypoints[:1], ()),
+        ):
+            if head in decoded:
+                found = decoded[head]["poses"][0]
+                yield Points(truth.double().cpu().numpy(), found.double().cpu().numpy(), joints)
+
+
+def _as_float32(outputs: ModelOutputs) -> ModelOutputs:
+    return {
+        head: {name: tensor.float() for name, tensor in named.items()}
+        for head, named in outputs.items()
+    }
 
 
 def _shape_problems(outputs: ModelOutputs, targets: ModelTargets) -> Iterable[Problem]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from dlcore.config.loading import LoadedConfig
 from dlcore.data.device import to_device
 from dlcore.engine.compilation import compile_forward
 from dlcore.engine.dry_run import timer, try_step, untouched
+from dlcore.engine.loggers import build_loggers
 from dlcore.engine.manifest import make_manifest, with_full_names
 from dlcore.engine.optim import (
     build_optimizer,
@@ -31,13 +31,9 @@ from dlcore.engine.setup import RunData
 from dlcore.engine.snapshots import Content, SnapshotManager, list_snapshots, load_snapshot
 from dlcore.engine.stages import Stage
 from dlcore.engine.trainer import Schedule, Trainer
-from dlcore.errors import ConfigError, DlcoreError, Problem, SnapshotError
-from dlcore.interfaces import Batch, Logger, RunInfo, Runner
+from dlcore.errors import ConfigError, Problem, SnapshotError
+from dlcore.interfaces import Batch, RunInfo, Runner
 from dlcore.plugin_host import PluginHost
-from dlcore.registry import Entry
-
-ALWAYS_ON = "CSVLogger"
-"""The logger of every run, whatever the config says."""
 
 
 def prepare(
@@ -136,10 +132,12 @@ def prepare(
     _warn_of_unused_schedule(trainer, stage)
     if content is not None:
         restore(trainer, content, stage, device)
+    resumed = content is not None and not room.replaces_run
     room.clear()
     if content is not None:
         snapshots.best = _best_on_disk(folder.path, stage)
-    trainer.loggers = _loggers(loaded, host, folder, stage, trainer.progress.epoch)
+    run_info = RunInfo(folder.path, stage.name, trainer.progress.epoch, resumed)
+    trainer.loggers = build_loggers(loaded, host, run_info)
     for logger in list(trainer.loggers):
         trainer.tell(logger, lambda logger=logger: logger.log_config(manifest["config"]))  # type: ignore[misc]
     folder.write_yaml(
@@ -237,33 +235,6 @@ def _try_optimizer(trainer: Trainer, stage: Stage) -> None:
             for parameter, value in zip(parameters, before, strict=True):
                 parameter.copy_(value)
         trainer.optimizer.state.clear()
-
-
-def _loggers(
-    loaded: LoadedConfig, host: PluginHost, folder: RunFolder, stage: Stage, epoch: int
-) -> list[Logger]:
-    run = RunInfo(folder.path, stage.name, epoch)
-    blocks = list(loaded.config.loggers)
-    offered = {entry.name: entry for entry in host.registries["loggers"]}
-    if ALWAYS_ON not in offered:
-        LOGGER.warning("no plugin offers %s: there will be no table of losses", ALWAYS_ON)
-    elif not any(_is_the_table(block, host, offered[ALWAYS_ON]) for block in blocks):
-        blocks.insert(0, {"type": offered[ALWAYS_ON].qualified_name})
-    loggers = []
-    for block in blocks:
-        try:
-            loggers.append(build(host, "loggers", block, run, key="logger"))
-        except DlcoreError:
-            raise
-        except Exception as error:  # noqa: BLE001  a logger may raise anything
-            LOGGER.warning(
-                "logger %s cannot be used: %s: %s", block["type"], type(error).__name__, error
-            )
-    return loggers
-
-
-def _is_the_table(block: Mapping[str, Any], host: PluginHost, table: Entry) -> bool:
-    return host.find("loggers", str(block["type"])) == table and not block.get("log_filename")
 
 
 def _announce(model: nn.Module, device: torch.device, precision: Precision, epochs: int) -> None:

@@ -23,11 +23,15 @@ class Room:
     Args:
         folder: Of the run.
         overwrite: Whether the user wants another run's files moved.
+
+    Attributes:
+        replaces_run: Whether a run goes on where another one was, which gives way to it.
     """
 
     def __init__(self, folder: Path, *, overwrite: bool) -> None:
         self._folder = folder
         self._overwrite = overwrite
+        self.replaces_run = False
         self._move: list[Path] = []
         self._copy: list[Path] = []
 
@@ -74,7 +78,9 @@ class Room:
             stage, content
         ):
             self._require_overwrite(f"holds another run than {str(source)!r} belongs to")
-            self._move += files
+            tables = (self._folder / stage.statistics_file, self._folder / stage.curves_file)
+            self._move += [*files, *(path for path in tables if path.exists())]
+            self.replaces_run = True
             return
         later = [path for path in files if _is_later(path, content)]
         if not later:

@@ -17,3 +17,7 @@ class Criterion(nn.Module):
     def forward(self, output: Tensor, target: Tensor, weights: Tensor | float = 1.0) -> Tensor:
         """A scalar; `weights` broadcasts to the output."""
         raise NotImplementedError
+
+    def on_target_scale(self, output: Tensor) -> Tensor:
+        """The output as it compares to the target, for pictures: of logits, the probabilities."""
+        return output

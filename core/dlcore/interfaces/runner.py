@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
 from dlcore.interfaces.types import Batch, Record
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 
 class Runner(ABC):
@@ -43,3 +48,19 @@ class Runner(ABC):
             Mean losses as `losses/eval.<name>` and metrics as `metrics/test.<name>`.
         """
         raise NotImplementedError
+
+    def pictures(
+        self, batch: Batch, image: npt.NDArray[np.uint8]
+    ) -> dict[str, npt.NDArray[np.uint8]]:
+        """What the model makes of one image, for people to see; nothing unless overridden.
+
+        Called without gradients, the model in evaluation mode, and only if somebody wants pictures.
+
+        Args:
+            batch: As for `losses`, of one image.
+            image: (H, W, 3) that image before it was normalised.
+
+        Returns:
+            (H, W, 3) RGB, by name.
+        """
+        return {}

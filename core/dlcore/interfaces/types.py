@@ -224,11 +224,15 @@ class RunInfo:
         folder: Where the run writes its files.
         stage: "pose" or "detector".
         resumed_from_epoch: Last epoch that is already on record; 0 for a new run.
+        resumed: Whether the run goes on, be it in its first epoch.
+        number: Which of the config's loggers of the same type this one is, from 1.
     """
 
     folder: Path
     stage: str = "pose"
     resumed_from_epoch: int = 0
+    resumed: bool = False
+    number: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,3 +54,7 @@ class WeightedBCECriterion(_WeightedCriterion):
 
     def _losses(self, output: Tensor, target: Tensor) -> Tensor:
         return F.binary_cross_entropy_with_logits(output, target, reduction="none")
+
+    def on_target_scale(self, output: Tensor) -> Tensor:
+        """Probabilities."""
+        return output.sigmoid()
