@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
+import torch
 
+from dlcore.data.chain import TransformChain
+from dlcore.data.loader import BatchLoader
 from dlcore.data.samples import finish_sample
+from dlcore.interfaces import PoseTask, Record
 from dlcore_plugins.albumentations_transforms.collates import (
     ResizeFromDataSizeCollate,
     ResizeFromListCollate,
@@ -135,3 +140,95 @@ def test_collates_are_registered_by_their_names():
         ResizeFromDataSizeCollate,
         ResizeFromListCollate,
     ]
+
+
+def a_bright_box(box=(4, 6, 25, 40)):
+    """A dark image with one bright box."""
+    sample = sized(96, 80)
+    x, y, width, height = box
+    sample.image[y : y + height, x : x + width] = 255
+    sample.boxes = np.array([box], np.float32)
+    return sample
+
+
+@pytest.mark.parametrize(
+    "collate",
+    [
+        ResizeFromListCollate(scales=[60, (50, 90), 160]),
+        ResizeFromDataSizeCollate(min_scale=0.5, max_scale=2, min_short_side=40, multiple_of=8),
+    ],
+)
+def test_boxes_follow_the_pixels_and_are_cut_by_the_crop(collate):
+    cut = 0
+    for seed in range(40):
+        (sample,) = map(finish_sample, collate([a_bright_box()], np.random.default_rng(seed)))
+        rows, columns = np.nonzero(sample.image[..., 0] > 127)
+        height, width = sample.image.shape[:2]
+        x, y, w, h = sample.boxes[0]
+        if not len(rows):
+            assert w * h < 4 * max(w, h)  # less than a strip of pixels
+            continue
+        seen = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
+        np.testing.assert_allclose([x, y, x + w, y + h], seen, atol=1)
+        cut += bool((seen[:2] == 0).any() or (seen[2:] == [width, height]).any())
+
+    assert cut >= 1
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Gives the batches of some epochs, made by so many workers."""
+    records = []
+    for number in range(5):
+        sample = a_bright_box((20 + number, 20, 25, 40))
+        path = tmp_path / f"{number}.png"
+        cv2.imwrite(str(path), sample.image[: 80 - 2 * number])
+        records.append(
+            Record(
+                image=path,
+                size=(96, 80 - 2 * number),
+                keypoints=sample.keypoints,
+                unique_keypoints=sample.unique_keypoints,
+                individual_ids=sample.individual_ids,
+                boxes=sample.boxes,
+            )
+        )
+    task = PoseTask(("a", "b", "c"))
+
+    def batches(collate, workers, epochs=(1, 2, 1)):
+        loader = BatchLoader(
+            records,
+            task,
+            TransformChain(),
+            batch_size=2,
+            shuffle=True,
+            seed=3,
+            workers=workers,
+            collate=collate,
+        )
+        try:
+            return [list(loader.epoch(epoch)) for epoch in epochs]
+        finally:
+            loader.close()
+
+    return batches
+
+
+@pytest.mark.parametrize(
+    "collate",
+    [
+        ResizeFromListCollate(scales=list(range(40, 120))),
+        ResizeFromDataSizeCollate(min_scale=0.5, max_scale=1.5, min_short_side=30),
+    ],
+)
+def test_scales_are_new_in_every_batch_and_epoch_whoever_draws_them(load, collate):
+    alone, with_workers = load(collate, 0), load(collate, 2)
+
+    for own, others in zip(alone, with_workers, strict=True):
+        for batch, other in zip(own, others, strict=True):
+            assert torch.equal(batch.images, other.images)
+            assert torch.equal(batch.labels.boxes, other.labels.boxes)
+            assert torch.equal(batch.to_network, other.to_network)
+    sizes = [[batch.images.shape[2:] for batch in batches] for batches in alone]
+    assert sizes[0] == sizes[2]
+    assert len({*sizes[0], *sizes[1]}) == 6
