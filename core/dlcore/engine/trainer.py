@@ -17,6 +17,7 @@ from dlcore.engine.dry_run import out_of_memory_advice
 from dlcore.engine.interrupt import Interrupt, Interrupted
 from dlcore.engine.loop import EpochState, NonFiniteLossError, train_one_epoch
 from dlcore.engine.optim import scheduler_step
+from dlcore.engine.picture_log import Pictures
 from dlcore.engine.precision import Precision
 from dlcore.engine.resume import random_state
 from dlcore.engine.run_folder import LOGGER, RunFolder
@@ -112,6 +113,7 @@ class Trainer:
         self.save_optimizer_state = save_optimizer_state
         self.memory_format = memory_format
         self.resume_file = resume_file
+        self.pictures = Pictures(runner, data, device, memory_format, schedule.seed)
         self.progress = Progress()
         self._schedule_by_step = getattr(scheduler, "interval", "epoch") == "step"
         self._saved_at = time.monotonic()
@@ -162,6 +164,7 @@ class Trainer:
         self.progress.metrics = metrics or self.progress.metrics
         self._save(is_last, metrics)
         self._tell_loggers(losses | metrics, number)
+        self.pictures.tell(self.loggers, number, self.tell)
         LOGGER.info(self._epoch_line(number, rate, losses, metrics, steps, seconds))
 
     def _train(self, number: int, interrupt: Interrupt) -> None:
