@@ -10,15 +10,20 @@ from typing import Any
 
 import click
 
+from dlcore.cli.net_types import HEADER, LEGEND, read_figures
 from dlcore.cli.options import convert_kinds, make_host, plugin_option
 from dlcore.cli.text import table
 from dlcore.hookspecs import KINDS
 from dlcore.plugin_host import PluginHost
+from dlcore.registry import Entry
+
+NET_TYPES = "net_types"
 
 EPILOG = """\b
 Examples:
   dlcore list
   dlcore list heads target-generators
+  dlcore list net-types
   dlcore list --json
   dlcore list --plugin my_plugin.py heads
 """
@@ -34,7 +39,8 @@ def list_command(
 ) -> None:
     """List the installed components: name, plugin, summary.
 
-    KIND is a kind of component, such as heads or scheduler; without it all kinds are listed.
+    KIND is a kind of component, such as heads or scheduler; without it all kinds are listed. Net
+    types also say how they find individuals and what they cost.
     Plugins that failed to load are told on stderr; the rest is still listed.
     """
     host = make_host(plugins)
@@ -51,16 +57,25 @@ def _print_kind(host: PluginHost, kind: str, verbose: bool) -> None:
     registry = host.registries[kind]
     entries = list(registry)
     click.echo(f"{kind} ({len(entries)})")
-    rows = [
-        [written, entry.plugin, entry.component.summary]
-        for written, entry in zip(registry.names(), entries, strict=True)
-    ]
-    for row, entry in zip(table(rows), entries, strict=True):
-        click.echo(row)
+    rows = [_row(kind, *item) for item in zip(registry.names(), entries, strict=True)]
+    if kind == NET_TYPES and rows:
+        header, *texts = table([[*HEADER, "plugin", ""], *rows])
+        click.echo(header)
+    else:
+        texts = table(rows)
+    for text, entry in zip(texts, entries, strict=True):
+        click.echo(text)
         if verbose:
             info = host.plugins[entry.plugin]
             source = " ".join(part for part in (info.distribution, info.version) if part)
             click.echo(f"      {entry.component.target}, from {source or info.location}")
+    if kind == NET_TYPES and rows:
+        click.echo("\n".join(["", *(f"  {line}" for line in LEGEND)]))
+
+
+def _row(kind: str, written: str, entry: Entry) -> list[str]:
+    figures = read_figures(entry.component).cells() if kind == NET_TYPES else []
+    return [written, *figures, entry.plugin, entry.component.summary]
 
 
 def _as_json(host: PluginHost, kinds: Sequence[str]) -> dict[str, Any]:
@@ -79,6 +94,7 @@ def _as_json(host: PluginHost, kinds: Sequence[str]) -> dict[str, Any]:
                     "target": entry.component.target,
                     "distribution": info.distribution,
                     "version": info.version,
+                    **(read_figures(entry.component).values() if kind == NET_TYPES else {}),
                 }
             )
     return {

@@ -10,6 +10,7 @@ from typing import Any
 import click
 from pydantic.errors import PydanticInvalidForJsonSchema
 
+from dlcore.cli.net_types import read_figures
 from dlcore.cli.options import make_host, plugin_option
 from dlcore.cli.schema_text import Schema, properties, type_in_words
 from dlcore.cli.text import as_yaml, paragraph
@@ -52,6 +53,9 @@ def _header(host: PluginHost, kind: str, entry: Entry) -> Iterator[str]:
     yield f"{written}: {singular(kind)}"
     yield f"  plugin: {entry.plugin}, from {source or info.location}"
     yield f"  class:  {entry.component.target}"
+    if kind == "net_types" and (lines := read_figures(entry.component).lines()):
+        yield ""
+        yield from (f"  {line}" for line in lines)
 
 
 def _body(kind: str, entry: Entry, spec: OptionsSpec) -> Iterator[str]:

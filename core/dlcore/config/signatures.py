@@ -65,7 +65,7 @@ def read_signature(cls: ClassSource) -> Signature | None:
         None if the text does not tell: the constructor is made by a decorator, or inherited from a
         class whose source is not at hand.
     """
-    classes = list(_linearise(cls))
+    classes = list(linearise(cls))
     docs: dict[str, str] = {}
     for item in classes:
         if isinstance(item, ClassSource):
@@ -111,7 +111,7 @@ def _signature(
     return Signature(positional, tuple(keyword_only.values()), is_open, docstring)
 
 
-def _linearise(cls: ClassSource) -> Iterator[ClassSource | Imported]:
+def linearise(cls: ClassSource) -> Iterator[ClassSource | Imported]:
     """The class and its bases in the order in which Python looks attributes up.
 
     A base whose source is not at hand comes as the name it was imported by. Depth first, a class

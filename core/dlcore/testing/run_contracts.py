@@ -147,6 +147,11 @@ def check_net_type(net_type: NetType, task: PoseTask) -> None:
     for key in ("net_type", "method", "model"):
         expect(key in config, f"{what}: its config must have the key {key!r}")
     expect(
+        net_type.approach == config["method"],
+        f"{what}: approach is {net_type.approach!r}, but its config says method "
+        f"{config['method']!r}",
+    )
+    expect(
         json.loads(json.dumps(config)) == config,
         f"{what}: its config must hold only what YAML can: maps with string keys, lists, strings, "
         f"numbers, booleans and null",

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
+from dlcore.cli.net_types import read_figures
 from dlcore.hookspecs import KINDS
 from dlcore.plugin_host import DISABLE_VARIABLE
 from tests.core.cli.conftest import PLUGIN
@@ -124,3 +126,76 @@ def test_listing_imports_nothing_heavy(dlcore_process, arguments):
     assert done.code == 0
     assert "HeatmapHead" in done.out
     assert not done.modules & (HEAVY | {"numpy", "pydantic"})
+
+
+NET = """
+from dlcore import Component, hookimpl
+from dlcore.interfaces import NetType
+
+@hookimpl
+def register_net_types():
+    return [Component("small", "{name}:Small", "A small one."), Component("mute", "{name}:Mute")]
+
+class Small(NetType):
+    approach, stride = "td", 4
+    parameters, gflops = 12.34, 0.567
+
+class Mute:
+    pass
+"""
+
+
+def test_net_types_say_how_they_work_and_what_they_cost(dlcore, install_plugin):
+    install_plugin("acme", NET)
+
+    lines = dlcore("list", "net-types").out.splitlines()
+
+    header, small, mute = (
+        lines[1],
+        *(
+            next(line for line in lines if line.startswith(f"  {name} "))
+            for name in ("small", "mute")
+        ),
+    )
+    assert header.split() == ["method", "params", "GFLOPs", "stride", "plugin"]
+    assert small.split() == ["small", "td", "12.3", "0.57", "4", "acme", "A", "small", "one."]
+    assert mute.split() == ["mute", "acme"]
+    assert [small.index(cell) for cell in ("td", "acme")] == [
+        header.index(title) for title in ("method", "plugin")
+    ]
+    assert "256x256" in "\n".join(lines[-4:])
+
+
+def test_json_has_the_figures_of_net_types_and_null_where_there_is_none(dlcore, install_plugin):
+    install_plugin("acme", NET)
+
+    listed = json.loads(dlcore("list", "net-types", "heads", "--json").out)
+
+    figures = {
+        item["name"]: [item[key] for key in ("approach", "parameters", "gflops", "stride")]
+        for item in listed["components"]
+        if item["kind"] == "net_types"
+    }
+    assert figures["small"] == ["td", 12.34, 0.567, 4]
+    assert figures["mute"] == [None] * 4
+    assert all("gflops" not in item for item in listed["components"] if item["kind"] == "heads")
+
+
+def test_every_bundled_net_type_says_all(host):
+    silent = [
+        entry.name
+        for entry in host.registries["net_types"]
+        if None in read_figures(entry.component).values().values()
+    ]
+    assert silent == []
+
+
+def test_listing_takes_no_time(dlcore_process):
+    """About 0.2 s. The processor's time counts, for other programs may run beside this one."""
+    dlcore_process("list")  # compiles what was edited
+    before = os.times()
+    dlcore_process("list")
+    after = os.times()
+
+    spent = after.children_user + after.children_system
+    assert spent - before.children_user - before.children_system < 0.6

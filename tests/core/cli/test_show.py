@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.core.cli.conftest import PLUGIN
+from tests.core.cli.test_list import NET
 from tests.core.cli.test_main import HEAVY
 
 MINE = """\
@@ -93,8 +94,21 @@ def test_a_class_that_is_not_there_is_an_error(dlcore, install_plugin):
     assert "importing acme_module:Missing failed" in done.err
 
 
-def test_showing_imports_nothing_heavy(dlcore_process):
-    done = dlcore_process("show", "HeatmapHead")
+def test_a_net_type_says_how_it_works_and_what_it_costs(dlcore, install_plugin):
+    install_plugin("acme", NET)
+
+    out = dlcore("show", "small").out
+
+    assert (
+        "\n\n  approach:   top-down\n  parameters: 12.3 million\n  GFLOPs:     0.57\n"
+        "  stride:     4 pixels\n  (for six keypoints of one individual in 256x256 pixels"
+    ) in out
+    assert "parameters:" not in dlcore("show", "mute").out
+
+
+@pytest.mark.parametrize("name", ["HeatmapHead", "light_efficientnet"])
+def test_showing_imports_nothing_heavy(dlcore_process, name):
+    done = dlcore_process("show", name)
 
     assert done.code == 0
     assert not done.modules & HEAVY
