@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -82,7 +83,7 @@ class TopDownCrop(GeometricTransform):
         width, height = self.size
         if not (sample.boxes[0, 2:] > 0).all():
             return Warp(translation(-2.0 * (size[0] + width), 0), self.size)
-        corner, sides = self._frame(sample.boxes[0].astype(np.float64))
+        corner, sides = self._frame(_as_written(sample.boxes[0]))
         scale = scaling(width / sides[0], height / sides[1])
         return Warp(compose(scale, translation(-corner[0], -corner[1])), self.size)
 
@@ -99,7 +100,7 @@ class BareCrop(TopDownCrop):
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """The sample of the crop."""
-        box = sample.boxes[0].astype(np.float64)
+        box = _as_written(sample.boxes[0])
         before = sample.to_network
         sample = super().__call__(sample, rng)
         corner, sides = _whole_pixels(box[:2] + box[2:] / 2, box[2:] + 2 * self.margin)
@@ -110,6 +111,15 @@ class BareCrop(TopDownCrop):
         image[top:bottom, left:right] = sample.image[top:bottom, left:right]
         sample.image = image
         return sample
+
+
+def _as_written(box: npt.NDArray[np.floating[Any]]) -> Array:
+    """A box in double precision, freed of what float32 adds to decimal numbers.
+
+    Half pixels are common where labels have one or two decimals, and which way they are rounded
+    must not depend on that: it moves the crop by a pixel.
+    """
+    return np.round(box.astype(np.float64), 4)
 
 
 def _whole_pixels(centre: Array, sides: Array) -> tuple[Array, Array]:
