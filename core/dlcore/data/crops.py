@@ -119,7 +119,8 @@ def _as_written(box: npt.NDArray[np.floating[Any]]) -> Array:
     Half pixels are common where labels have one or two decimals, and which way they are rounded
     must not depend on that: it moves the crop by a pixel.
     """
-    return box.astype(np.float64).round(4)
+    written: Array = box.astype(np.float64).round(4)
+    return written
 
 
 def _whole_pixels(centre: Array, sides: Array) -> tuple[Array, Array]:
