@@ -41,7 +41,7 @@ def train(loaded: LoadedConfig, host: PluginHost, request: RunRequest) -> RunFol
     """
     stages = stages_of(loaded.config, request.stage)
     if not stages:
-        raise loaded.problem("train_settings.epochs", "is 0: there is nothing to train")
+        raise _nothing_to_train(loaded, request)
     sources = _where_to_start(loaded, request, stages)
     if request.init_from is not None and any(sources.values()):
         raise loaded.problem(
@@ -61,6 +61,17 @@ def train(loaded: LoadedConfig, host: PluginHost, request: RunRequest) -> RunFol
         except ConfigError as error:
             raise error if error.path is not None else loaded.located(error) from error
     return folder
+
+
+def _nothing_to_train(loaded: LoadedConfig, request: RunRequest) -> ConfigError:
+    config = loaded.config
+    if request.stage == "detector" and (config.method != "td" or config.detector is None):
+        message = "there is none to train: `--stage detector` is for method: td with a detector"
+        return loaded.problem("detector", message)
+    prefix = "detector." if request.stage == "detector" else ""
+    return loaded.problem(
+        f"{prefix}train_settings.epochs", "is 0: there is nothing to train; set it above 0"
+    )
 
 
 def _where_to_start(

@@ -1,0 +1,221 @@
+"""A top-down run: the detector, then the pose model; one of them; resumed in either."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+import torch
+import yaml
+
+from dlcore.cli.main import main
+from dlcore.engine.snapshots import list_snapshots, load_snapshot
+from dlcore.testing.animals import write_animals
+from tests.integration.conftest import small_config
+
+PLUGIN = '''
+import os
+import signal
+
+import torch
+from torch import nn
+
+from dlcore import Component, hookimpl
+from dlcore.interfaces import Detector, Logger
+
+
+@hookimpl
+def register_detectors():
+    return [Component("TinyDetector", f"{__name__}:TinyDetector")]
+
+
+@hookimpl
+def register_loggers():
+    return [Component("CtrlC", f"{__name__}:CtrlC")]
+
+
+class TinyDetector(Detector):
+    """Learns where the mean box is; drops some of what it sees."""
+
+    def __init__(self, *, pretrained: bool | str | None = None):
+        super().__init__()
+        self.net = nn.Sequential(nn.Conv2d(3, 4, 8, 8), nn.ReLU(), nn.Dropout(0.5))
+        self.box = nn.Linear(4, 4)
+
+    def forward(self, images, targets=None):
+        seen = self.box(self.net(images).mean((2, 3)))
+        if self.training:
+            truth = torch.stack(
+                [t["boxes"].mean(0) if len(t["boxes"]) else torch.zeros(4) for t in targets]
+            )
+            return {"box": (seen - truth / 100).abs().mean()}, []
+        return {}, [
+            {"boxes": 100 * box[None], "scores": torch.ones(1), "labels": torch.ones(1).long()}
+            for box in seen
+        ]
+
+
+class CtrlC(Logger):
+    """Interrupts a stage after the first epoch."""
+
+    def __init__(self, run, *, stage: str):
+        self.armed = run.stage == stage and run.resumed_from_epoch == 0
+
+    def log(self, metrics, step):
+        if self.armed and step == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+'''
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Images with two animals each, and a config that trains both stages in a second or two."""
+    folder = tmp_path_factory.mktemp("two_stages")
+    write_animals(folder / "animals", num_train=4, num_test=2, size=64, num_animals=2)
+    (folder / "tiny_detector_plugin.py").write_text(textwrap.dedent(PLUGIN))
+    config = small_config(folder / "animals")
+    config["method"] = "td"
+    config["plugins"] = ["tiny_detector_plugin.py"]
+    config["data"]["train"]["top_down_crop"] = {"width": 64, "height": 64}
+    config["data"]["inference"]["top_down_crop"] = {"width": 64, "height": 64}
+    config["train_settings"]["display_iters"] = 1
+    settings = {"epochs": 2, "batch_size": 2, "display_iters": 1}
+    config["detector"] = {
+        "model": {"type": "TinyDetector"},
+        "data": {"train": {"affine": {"p": 0.5, "rotation": 30}, "normalize_images": True}},
+        "runner": {
+            "precision": "fp32",
+            "eval_interval": 1,
+            "optimizer": {"type": "AdamW", "params": {"lr": 1e-3}},
+            "snapshots": {"max_snapshots": 5, "save_epochs": 1},
+        },
+        "train_settings": settings,
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def train(folder):
+    """Runs `dlcore train` and gives the exit code."""
+
+    def run(output, *more):
+        return main(["train", str(folder / "config.yaml"), "--output", str(output), *more])
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def whole(train, tmp_path_factory):
+    """The folder of a run that nothing interrupted."""
+    output = tmp_path_factory.mktemp("whole") / "run"
+    assert train(output) == 0
+    return output
+
+
+def epochs(output, prefix="snapshot"):
+    return sorted(snapshot.epoch for snapshot in list_snapshots(output, prefix))
+
+
+def last_weights(output, prefix):
+    newest = max(list_snapshots(output, prefix), key=lambda snapshot: snapshot.epoch)
+    return load_snapshot(newest.path)["model"]
+
+
+def assert_same_weights(one, other):
+    for prefix in ("snapshot-detector", "snapshot"):
+        first, second = last_weights(one, prefix), last_weights(other, prefix)
+        assert first.keys() == second.keys()
+        assert [key for key in first if not torch.equal(first[key], second[key])] == []
+
+
+def test_one_command_trains_both_stages(whole):
+    assert epochs(whole, "snapshot-detector") == [1, 2]
+    assert epochs(whole) == [1, 2]
+    for name in ("learning_stats.csv", "learning_stats_detector.csv"):
+        assert len((whole / name).read_text().splitlines()) == 3
+    header = (whole / "learning_stats_detector.csv").read_text().splitlines()[0].split(",")
+    assert "losses/train.box" in header
+    assert "metrics/test.mAP@50:95" in header
+    log = (whole / "train.txt").read_text()
+    assert log.index("stage: detector") < log.index("stage: pose")
+
+
+def test_a_stage_can_be_trained_alone_and_the_other_later(train, whole, tmp_path):
+    assert train(tmp_path, "--stage", "detector") == 0
+    assert epochs(tmp_path) == []
+    assert epochs(tmp_path, "snapshot-detector") == [1, 2]
+
+    assert train(tmp_path, "--stage", "pose") == 0
+    assert epochs(tmp_path) == [1, 2]
+    assert_same_weights(tmp_path, whole)
+
+
+def test_the_pose_model_alone_needs_no_detector(train, tmp_path):
+    assert train(tmp_path, "--stage", "pose") == 0
+    assert epochs(tmp_path, "snapshot-detector") == []
+    assert epochs(tmp_path) == [1, 2]
+
+
+def test_a_detector_of_no_epochs_is_left_out(train, tmp_path, capsys):
+    none = ("--set", "detector.train_settings.epochs=0")
+    assert train(tmp_path, *none) == 0
+    assert epochs(tmp_path, "snapshot-detector") == []
+    assert epochs(tmp_path) == [1, 2]
+
+    assert train(tmp_path / "none", "--stage", "detector", *none) == 1
+    stderr = capsys.readouterr().err
+    assert "detector.train_settings.epochs: is 0: there is nothing to train" in stderr
+
+
+def test_a_config_without_a_detector_cannot_train_one(train, tmp_path, capsys):
+    assert train(tmp_path, "--stage", "detector", "--set", "detector=null") == 1
+    assert "detector: there is none to train" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("stage", ["detector", "pose"])
+def test_resuming_after_an_interruption_in_either_stage_is_exact(
+    train, whole, tmp_path, stage, capsys
+):
+    stop = ("--set", f"logger=[{{type: CtrlC, stage: {stage}}}]")
+
+    assert train(tmp_path, *stop) == 130
+    assert "--resume" in capsys.readouterr().err
+    done = {prefix: epochs(tmp_path, prefix) for prefix in ("snapshot-detector", "snapshot")}
+    assert done == (
+        {"snapshot-detector": [1], "snapshot": []}
+        if stage == "detector"
+        else {"snapshot-detector": [1, 2], "snapshot": [1]}
+    )
+
+    assert train(tmp_path, "--resume") == 0
+    assert_same_weights(tmp_path, whole)
+    for name in ("learning_stats.csv", "learning_stats_detector.csv"):
+        assert (tmp_path / name).read_text() == (whole / name).read_text()
+
+
+def test_both_stages_can_be_trained_further(train, whole, tmp_path):
+    longer = ("--set", "detector.train_settings.epochs=3", "--set", "train_settings.epochs=3")
+    assert train(tmp_path) == 0
+    assert train(tmp_path, "--resume", *longer) == 0
+
+    assert epochs(tmp_path, "snapshot-detector") == epochs(tmp_path) == [1, 2, 3]
+
+
+def test_only_the_detector_can_be_trained_further(train, tmp_path):
+    assert train(tmp_path, "--stage", "detector") == 0
+    longer = ("--set", "detector.train_settings.epochs=3")
+    assert train(tmp_path, "--stage", "detector", "--resume", *longer) == 0
+
+    assert epochs(tmp_path, "snapshot-detector") == [1, 2, 3]
+
+
+def test_a_named_snapshot_of_either_stage_is_gone_on_from(train, whole, tmp_path):
+    [first] = [s.path for s in list_snapshots(whole, "snapshot-detector") if s.epoch == 1]
+    named = ("--set", f"detector.resume_training_from={first}")
+    assert train(tmp_path, "--stage", "detector", *named) == 0
+    assert epochs(tmp_path, "snapshot-detector") == [2]
+
+    [first] = [s.path for s in list_snapshots(whole) if s.epoch == 1]
+    assert train(tmp_path, "--stage", "pose", "--resume", str(first)) == 0
+    assert epochs(tmp_path) == [2]
