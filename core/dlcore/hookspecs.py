@@ -92,6 +92,11 @@ def register_net_types() -> list[Component]:  # type: ignore[empty-body]
     """Ready-made architectures that `dlcore init --net-type` writes."""
 
 
+@hookspec
+def register_callbacks() -> list[Component]:  # type: ignore[empty-body]
+    """What looks on while a model is trained, and has a say in it (`callbacks`)."""
+
+
 _PREFIX = "register_"
 
 KINDS: tuple[str, ...] = tuple(

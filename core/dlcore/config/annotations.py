@@ -42,6 +42,7 @@ KIND_OF_INTERFACE: dict[str, str] = {
     "PoseDataset": "datasets",
     "Runner": "runners",
     "NetType": "net_types",
+    "Callback": "callbacks",
 }
 """Interface classes by name, because importing `dlcore.interfaces` would import torch."""
 

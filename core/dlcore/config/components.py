@@ -21,7 +21,7 @@ from dlcore.config.places import (
     transform_options,
 )
 from dlcore.config.scalars import Float
-from dlcore.config.schema import NOT_TRANSFORMS, is_on
+from dlcore.config.schema import NOT_TRANSFORMS, STAGES, is_on
 from dlcore.errors import ComponentError, ConfigError, Problem, UnknownComponentError
 from dlcore.plugin_host import PluginHost
 from dlcore.registry import Entry
@@ -80,6 +80,7 @@ class ComponentChecker:
         checks = {
             "heads": self._head,
             "criteria": self._criterion,
+            "callbacks": self._callback,
             "weight_initializers": self._initializer,
             "transforms": self._transform,
             "runners": self._runner,
@@ -158,6 +159,13 @@ class ComponentChecker:
         except ValidationError:
             message = f"must be a number of at least 0, not {problems.shown(weight)}"
             self._complain(f"{place.key}.weight", message)
+
+    def _callback(self, place: Place) -> None:
+        self._component(place)
+        stage = place.value.get("stage") if isinstance(place.value, Mapping) else None
+        if stage not in (*STAGES, None):
+            message = f"must be {' or '.join(map(repr, STAGES))}, not {problems.shown(stage)}"
+            self._complain(f"{place.key}.stage", message)
 
     def _initializer(self, place: Place) -> None:
         if not isinstance(place.value, str | Mapping):

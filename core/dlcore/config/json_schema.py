@@ -15,7 +15,7 @@ from dlcore.config import compatibility, torch_names
 from dlcore.config.options import UNKNOWN, Option, OptionsSpec, read_options
 from dlcore.config.placeholders import PATTERN
 from dlcore.config.places import TOLERATED
-from dlcore.config.schema import RunConfig
+from dlcore.config.schema import STAGES, RunConfig
 from dlcore.errors import ComponentError
 from dlcore.hookspecs import KINDS, singular
 from dlcore.plugin_host import PluginHost
@@ -81,6 +81,8 @@ class _SchemaWriter:
         top["dataset"] = _described(_nullable(_ref("datasets")), top["dataset"])
         loggers = [_ref("loggers"), {"type": "array", "items": _ref("loggers")}, _NULL]
         top["logger"] = _described({"anyOf": loggers}, top["logger"])
+        callbacks = {"type": "array", "items": _ref("callbacks")}
+        top["callbacks"] = _described(_nullable(callbacks), top["callbacks"])
         top["method"]["anyOf"][0]["enum"] += ["BU", "TD", "CTD"]
         model = sections["Model"]["properties"]
         model["backbone"] = _described(_nullable(_ref("backbones")), model["backbone"])
@@ -172,6 +174,9 @@ class _SchemaWriter:
             description = "What the loss is multiplied by."
             number = {"type": ["number", "null"], "minimum": 0}
             return {"weight": number | {"description": description}}
+        if kind == "callbacks":
+            description = "Of which model's training; of both if left out."
+            return {"stage": {"enum": [*STAGES, None], "description": description}}
         if kind != "heads":
             return {}
         initializers = self._host.registries["weight_initializers"]

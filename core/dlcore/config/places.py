@@ -21,6 +21,7 @@ HEAD_PARTS = {
 RESERVED: dict[str, frozenset[str]] = {
     "heads": frozenset({*HEAD_PARTS, "weight_init", "aggregator"}),
     "criteria": frozenset({"weight"}),
+    "callbacks": frozenset({"stage"}),
 }
 """Keys of a block that belong to the engine, not to the component."""
 
@@ -62,6 +63,9 @@ def find_places(values: Mapping[str, Any]) -> Iterator[Place]:
     yield from _block("loggers", logger, "logger")
     for index, block in enumerate(logger if isinstance(logger, list) else []):
         yield from _block("loggers", block, keys.join("logger", index))
+    callbacks = values.get("callbacks")
+    for index, block in enumerate(callbacks if isinstance(callbacks, list) else []):
+        yield from _block("callbacks", block, keys.join("callbacks", index))
     yield from _stage(values, "")
     detector = _map(values.get("detector"))
     yield from _block("detectors", detector.get("model"), "detector.model")

@@ -29,6 +29,9 @@ Block = dict[str, Any]
 NOT_TRANSFORMS = ("normalize_images", "scale_to_unit_range", "collate", "top_down_crop")
 """Keys of `data.train` and `data.inference` that do not name a transform."""
 
+STAGES = ("pose", "detector")
+"""What a callback may be for, if not for both: the values of the key `stage` of its block."""
+
 OFF_WHEN_EMPTY = frozenset({"random_bbox_transform"})
 """Transforms that an empty map switches off, as it does in DeepLabCut."""
 
@@ -77,6 +80,7 @@ Names = Annotated[list[Str], AfterValidator(_check_unique)]
 Probability = Annotated[float, Strict(), Field(ge=0, le=1), NUMERIC]
 NotNegative = Annotated[int, Strict(), Field(ge=0), WHOLE]
 Positive = Annotated[int, Strict(), Field(ge=1), WHOLE]
+AboveZero = Annotated[float, Strict(), Field(gt=0, allow_inf_nan=False), NUMERIC]
 Amount = Annotated[float, Strict(), Field(ge=0), NUMERIC]
 
 
@@ -242,6 +246,10 @@ class RunnerSection(Section):
     """A key of older files; not used."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Arithmetic of the training step; auto takes what is fastest on the device."""
+    max_gradient_norm: AboveZero | None = None
+    """Gradients of a larger norm, over all weights, are scaled down to it; null leaves them."""
+    accumulate_batches: Positive = 1
+    """Batches whose gradients make one step of the optimizer."""
     compile: Bool = False
     """Whether the model is compiled."""
     channels_last: Bool = True
@@ -359,7 +367,7 @@ class Inference(Section):
     autocast: Autocast = Field(default_factory=Autocast)
     """Lower precision in prediction."""
     conditions: Str | Block | None = None
-    """Where the conditions of a conditional top-down model come from."""
+    """Rough poses for a conditional model: {config_path, snapshot_path} of a run, or {filepath}."""
     snapshot: Any = None
     """Not used."""
     eval: EvaluationSettings = Field(default_factory=EvaluationSettings)
@@ -418,8 +426,8 @@ class Detector(Section):
 class RunConfig(Section):
     """One run: the data, the model, how it is trained.
 
-    The file is that of DeepLabCut 3; `dataset`, `plugins`, `init_from` and a list under `logger`
-    are understood by dlcore only.
+    The file is that of DeepLabCut 3; `dataset`, `plugins`, `init_from`, `callbacks` and a list
+    under `logger` are understood by dlcore only.
     """
 
     config_version: NotNegative = 0
@@ -446,6 +454,8 @@ class RunConfig(Section):
     """How predictions are made."""
     logger: Block | list[Block] | None = None
     """Where the numbers of a run go, besides the run's own files: one logger or a list."""
+    callbacks: list[Block] = Field(default_factory=list)
+    """What looks on while a model is trained and has a say in it, such as early stopping."""
     with_center_keypoints: Bool = False
     """Set for DEKR, whose targets compute the centre of each individual themselves."""
     detector: Detector | None = None

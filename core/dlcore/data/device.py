@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -75,3 +76,20 @@ def to_device(
         conditions = conditions.to(device, non_blocking=True)
     labels = batch.labels.to(device, non_blocking=True)
     return replace(batch, images=images, labels=labels, conditions=conditions)
+
+
+def ahead_on_device(
+    batches: Iterable[Batch],
+    device: torch.device | str,
+    normalization: Normalization,
+    memory_format: torch.memory_format,
+) -> Iterator[Batch]:
+    """The batches as `to_device` gives them, the next one under way while one is used."""
+    waiting: Batch | None = None
+    for batch in batches:
+        coming = to_device(batch, device, normalization, memory_format)
+        if waiting is not None:
+            yield waiting
+        waiting = coming
+    if waiting is not None:
+        yield waiting

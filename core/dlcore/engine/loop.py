@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from dlcore.engine.groups import Groups
 from dlcore.errors import TrainingError
 from dlcore.interfaces import Batch, Runner
+
+EACH_BATCH = Groups()
 
 CHECK_EVERY_ON_GPU = 50
 """Steps between looks at the losses on a GPU: each look waits for the device."""
@@ -25,6 +28,7 @@ class EpochState:
         first_bad: (1,) the first step whose total loss was not finite, -1 for none, on the device.
         indices: Which records each step saw since the losses were last looked at.
         losses: The losses of each of these steps by name, on the device.
+        updated: Whether the last step changed the weights.
     """
 
     step: int = 0
@@ -32,6 +36,7 @@ class EpochState:
     first_bad: Tensor | None = None
     indices: dict[int, Tensor] = field(default_factory=dict)
     losses: dict[int, dict[str, Tensor]] = field(default_factory=dict)
+    updated: bool = True
 
     def means(self) -> dict[str, float]:
         """Mean losses of the steps done."""
@@ -61,7 +66,9 @@ def train_one_epoch(
     scaler: torch.amp.GradScaler,
     *,
     state: EpochState,
-    after_step: Callable[[EpochState], None],
+    after_step: Callable[[EpochState, dict[str, Tensor]], None],
+    groups: Groups = EACH_BATCH,
+    max_norm: float | None = None,
 ) -> None:
     """Train on every batch once.
 
@@ -71,7 +78,9 @@ def train_one_epoch(
         optimizer: Holds the model's parameters.
         scaler: Scales the loss where the precision needs it.
         state: Where to count; pass a used one to go on in the middle of an epoch.
-        after_step: Called after each step.
+        after_step: Called after each step, with its losses by name, on the device.
+        groups: Which batches make one step of the optimizer.
+        max_norm: Gradients of a larger norm are scaled down to it; None leaves them.
 
     Raises:
         NonFiniteLossError: If the total loss is NaN or infinite.
@@ -79,18 +88,33 @@ def train_one_epoch(
     for batch in batches:
         losses = runner.losses(batch)
 
-        optimizer.zero_grad(set_to_none=True)
-        scaler.scale(losses["total_loss"]).backward()
-        scaler.step(optimizer)
-        scaler.update()
+        if groups.begins(state.step):
+            optimizer.zero_grad(set_to_none=True)
+        share = groups.share(state.step, len(batch.images))
+        scaler.scale(losses["total_loss"] * share).backward()
+        state.updated = groups.ends(state.step)
+        if state.updated:
+            update(optimizer, scaler, max_norm)
 
+        losses = {name: value.detach() for name, value in losses.items()}
         _record(state, losses, batch.indices)
-        after_step(state)
+        after_step(state, losses)
     _look_at_losses(state)
 
 
+def update(
+    optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler, max_norm: float | None
+) -> None:
+    """Change the weights by their gradients, of at most a norm."""
+    if max_norm is not None:
+        scaler.unscale_(optimizer)
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        nn.utils.clip_grad_norm_(parameters, max_norm)
+    scaler.step(optimizer)
+    scaler.update()
+
+
 def _record(state: EpochState, losses: dict[str, Tensor], indices: Tensor) -> None:
-    losses = {name: value.detach() for name, value in losses.items()}
     total = losses["total_loss"]
     for name, value in losses.items():
         state.sums[name] = state.sums[name] + value if name in state.sums else value.clone()

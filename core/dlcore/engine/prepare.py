@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,6 +10,7 @@ from torch import nn
 from dlcore.building import build
 from dlcore.config.loading import LoadedConfig
 from dlcore.data.device import to_device
+from dlcore.engine.callbacks import build_callbacks
 from dlcore.engine.compilation import compile_forward
 from dlcore.engine.dry_run import timer, try_step, untouched
 from dlcore.engine.loggers import build_loggers
@@ -24,14 +23,22 @@ from dlcore.engine.optim import (
 )
 from dlcore.engine.pose_runner import PoseTrainingRunner
 from dlcore.engine.precision import Precision, choose_precision
+from dlcore.engine.progress import Schedule
 from dlcore.engine.restore import restore
 from dlcore.engine.room import Room
-from dlcore.engine.run_folder import LOGGER, MANIFEST, RESOLVED_CONFIG, RunFolder
+from dlcore.engine.run_folder import (
+    CONFIG_PATH,
+    LOGGER,
+    MANIFEST,
+    RESOLVED_CONFIG,
+    RunFolder,
+)
 from dlcore.engine.setup import RunData
-from dlcore.engine.snapshots import Content, SnapshotManager, list_snapshots, load_snapshot
+from dlcore.engine.snapshots import Content, SnapshotManager, best_on_disk
 from dlcore.engine.stages import Stage
-from dlcore.engine.trainer import Schedule, Trainer
-from dlcore.errors import ConfigError, Problem, SnapshotError
+from dlcore.engine.trainer import Trainer
+from dlcore.engine.training_run import TrainerView
+from dlcore.errors import ConfigError, Problem
 from dlcore.interfaces import Batch, RunInfo, Runner
 from dlcore.plugin_host import PluginHost
 
@@ -122,28 +129,33 @@ def prepare(
             config.train_settings.seed,
             section.eval_interval,
             stage.settings.display_iters,
+            section.accumulate_batches,
+            section.max_gradient_norm,
         ),
         manifest=manifest,
         save_optimizer_state=section.snapshots.save_optimizer_state,
         memory_format=memory_format,
         resume_file=stage.resume_file,
     )
-    _dry_run(trainer, runner, batch, loaded, stage)
+    trainer.callbacks = build_callbacks(loaded, host, stage)
+    metric_names = _dry_run(trainer, runner, batch, loaded, stage)
     _warn_of_unused_schedule(trainer, stage)
     if content is not None:
         restore(trainer, content, stage, device)
     resumed = content is not None and not room.replaces_run
     room.clear()
     if content is not None:
-        snapshots.best = _best_on_disk(folder.path, stage)
+        snapshots.best = best_on_disk(folder.path, snapshots.prefix, snapshots.key_metric)
     run_info = RunInfo(folder.path, stage.name, trainer.progress.epoch, resumed)
+    trainer.callbacks.attach(TrainerView(trainer, run_info, metric_names))
     trainer.loggers = build_loggers(loaded, host, run_info)
     for logger in list(trainer.loggers):
         trainer.tell(logger, lambda logger=logger: logger.log_config(manifest["config"]))  # type: ignore[misc]
     folder.write_yaml(
         RESOLVED_CONFIG, with_full_names(manifest["config"], host), "The configuration, whole."
     )
-    folder.write_json(MANIFEST, {k: v for k, v in manifest.items() if k != "config"})
+    about = {k: v for k, v in manifest.items() if k != "config"}
+    folder.write_json(MANIFEST, about | {CONFIG_PATH: str(loaded.path.resolve())})
     _announce(model, device, precision, stage.settings.epochs)
     return trainer
 
@@ -168,20 +180,6 @@ def _precision(
     return precision
 
 
-def _best_on_disk(folder: Path, stage: Stage) -> float | None:
-    """The key metric of the best snapshot in the folder of a resumed run, DeepLabCut's included."""
-    best = [s for s in list_snapshots(folder, stage.snapshot_prefix) if s.best]
-    if not best:
-        return None
-    try:
-        metadata = load_snapshot(best[-1].path).get("metadata") or {}
-    except SnapshotError as error:
-        LOGGER.warning("%s", error)
-        return None
-    value = (metadata.get("metrics") or {}).get(f"metrics/{stage.runner.key_metric}", math.nan)
-    return None if math.isnan(value) else float(value)
-
-
 def _warn_of_unused_schedule(trainer: Trainer, stage: Stage) -> None:
     scheduler = trainer.scheduler
     if scheduler is not None and needs_metric(scheduler) and trainer.data.evaluation is None:
@@ -194,15 +192,19 @@ def _warn_of_unused_schedule(trainer: Trainer, stage: Stage) -> None:
 
 def _dry_run(
     trainer: Trainer, runner: Runner, batch: Batch, loaded: LoadedConfig, stage: Stage
-) -> None:
-    """One batch, one backward, one evaluated batch: what fails later fails now."""
+) -> list[str]:
+    """One batch, one backward, one evaluated batch: what fails later fails now.
+
+    Returns:
+        Names of what an evaluation gives.
+    """
     with untouched(runner.model, trainer.device):
         if isinstance(runner, PoseTrainingRunner):
             runner.check_targets(batch)
         try_step(runner, batch)
         _try_optimizer(trainer, stage)
         if trainer.data.evaluation is None:
-            return
+            return []
         evaluation = trainer.data.evaluation.epoch(0)
         first = to_device(
             next(evaluation),
@@ -218,6 +220,7 @@ def _dry_run(
             stage.key("runner.key_metric"),
             f"{wanted!r} is not measured; choose one of {', '.join(known)}",
         )
+    return list(metrics)
 
 
 def _try_optimizer(trainer: Trainer, stage: Stage) -> None:

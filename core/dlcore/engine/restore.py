@@ -28,7 +28,8 @@ def restore(trainer: Trainer, content: Content, stage: Stage, device: torch.devi
     trainer.progress.metrics = dict(metadata.get("metrics") or {})
     if step and content.get("drawn_from") != trainer.drawn_from():
         LOGGER.warning(
-            "batch size, seed or number of images have changed: epoch %d starts anew", epoch + 1
+            "batch size, accumulation, seed or number of images have changed: epoch %d starts anew",
+            epoch + 1,
         )
         step = 0
     if step:
@@ -36,8 +37,10 @@ def restore(trainer: Trainer, content: Content, stage: Stage, device: torch.devi
         trainer.progress.state.sums = {
             name: value.to(device) for name, value in (content.get("loss_sums") or {}).items()
         }
+        trainer.progress.logged = dict(content.get("logged") or {})
     _restore_schedule(trainer, content, stage, epoch, step)
     _restore_optimizer(trainer, content, stage)
+    trainer.callbacks.load_state_dict(content.get("callbacks") or {})
     if content.get("scaler"):
         trainer.scaler.load_state_dict(content["scaler"])
     if "rng" in content:
@@ -64,7 +67,7 @@ def _restore_schedule(
         return
     LOGGER.info("the learning-rate schedule is that of the config, as of epoch %d", epoch)
     by_step = getattr(trainer.scheduler, "interval", "epoch") == "step"
-    replay(trainer.scheduler, epoch * len(trainer.data.train) + step if by_step else epoch)
+    replay(trainer.scheduler, trainer.groups.updates(epoch, step) if by_step else epoch)
 
 
 def _restore_optimizer(trainer: Trainer, content: Content, stage: Stage) -> None:

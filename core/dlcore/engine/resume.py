@@ -45,9 +45,12 @@ def configured_snapshot(value: str, config_path: Path) -> Path:
 def load_resume_state(path: Path, stage: Stage) -> Content:
     """Read what a stage goes on from.
 
-    Beside a snapshot, the resume file of the same run and epoch is taken for it: it holds more.
+    Beside a snapshot of the model's own weights, the resume file of the same run and epoch is
+    taken for it: it holds more.
     """
     content = load_snapshot(path)
+    if (content.get("dlcore") or {}).get("weights"):
+        return content
     beside = path.parent / stage.resume_file
     if path == beside or "rng" in content or run_id(content) is None or not beside.is_file():
         return content

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dlcore.engine.resume import progress, run_id
 from dlcore.engine.run_folder import LOGGER, MANIFEST, RESOLVED_CONFIG
-from dlcore.engine.snapshots import Content, list_snapshots, load_snapshot
+from dlcore.engine.snapshots import Content, list_offered, list_snapshots, load_snapshot
 from dlcore.engine.stages import Stage
 from dlcore.errors import SnapshotError, TrainingError
 
@@ -107,7 +107,9 @@ class Room:
         self._move, self._copy = [], []
 
     def _weights(self, stage: Stage) -> list[Path]:
-        found = [s.path for s in list_snapshots(self._folder, stage.snapshot_prefix)]
+        prefix = stage.snapshot_prefix
+        found = [s.path for s in list_offered(self._folder, prefix)]
+        found += [s.path for s in list_snapshots(self._folder, prefix)]
         resume_file = self._folder / stage.resume_file
         return [*found, resume_file] if resume_file.is_file() else found
 

@@ -223,7 +223,9 @@ def _fit(trainer: Trainer, folder: RunFolder, stage: Stage) -> None:
         for logger in list(trainer.loggers):
             trainer.tell(logger, logger.close)
         _draw_curves(folder.path / stage.statistics_file, folder.path / stage.curves_file)
-    LOGGER.info("done: %d epochs, snapshots in %s", stage.settings.epochs, folder.path)
+    if trainer.progress.stopped is not None:
+        LOGGER.info("stopped: %s", trainer.progress.stopped)
+    LOGGER.info("done: %d epochs, snapshots in %s", trainer.progress.epoch, folder.path)
 
 
 def _draw_curves(statistics: Path, picture: Path) -> None:

@@ -20,6 +20,8 @@ LOGGER = logging.getLogger("dlcore")
 
 RESOLVED_CONFIG = "resolved_config.yaml"
 MANIFEST = "manifest.json"
+CONFIG_PATH = "config_path"
+"""The key of the manifest that says which file the run was started with."""
 LOG_FILE = "train.txt"
 
 

@@ -27,7 +27,20 @@ from dlcore.errors import SnapshotError
 
 Content = dict[str, Any]
 
-_MAPPINGS = ("metadata", "dlcore", "optimizer", "scheduler", "scaler", "rng", "loss_sums")
+NOT_NAMES = ("best", "detector")
+"""What stands in the names of snapshots in the place of the name of other weights."""
+
+_MAPPINGS = (
+    "metadata",
+    "dlcore",
+    "optimizer",
+    "scheduler",
+    "scaler",
+    "rng",
+    "loss_sums",
+    "callbacks",
+    "logged",
+)
 """Keys whose values are mappings where they are there."""
 
 
@@ -56,6 +69,14 @@ def list_snapshots(folder: Path, prefix: str = "snapshot") -> list[SnapshotFile]
             if match:
                 found.append(SnapshotFile(path, int(match[2]), match[1] is not None))
     return sorted(found, key=lambda snapshot: (snapshot.best, snapshot.epoch))
+
+
+def list_offered(folder: Path, prefix: str = "snapshot") -> list[SnapshotFile]:
+    """The snapshots of other weights, such as `snapshot-ema-010.pt`, of all names."""
+    pattern = re.compile(rf"{re.escape(prefix)}-([A-Za-z]\w*)(-best)?-\d+\.pt", re.ASCII)
+    matches = [pattern.fullmatch(p.name) for p in folder.iterdir()] if folder.is_dir() else []
+    names = sorted({match[1] for match in matches if match and match[1] not in NOT_NAMES})
+    return [found for name in names for found in list_snapshots(folder, f"{prefix}-{name}")]
 
 
 def save_snapshot(path: Path, content: Content) -> None:
@@ -202,6 +223,20 @@ def to_plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} cannot be stored in a snapshot")
 
 
+def best_on_disk(folder: Path, prefix: str, metric: str) -> float | None:
+    """A metric of the best snapshot in a folder, DeepLabCut's included."""
+    best = [s for s in list_snapshots(folder, prefix) if s.best]
+    if not best:
+        return None
+    try:
+        metadata = load_snapshot(best[-1].path).get("metadata") or {}
+    except SnapshotError as error:
+        LOGGER.warning("%s", error)
+        return None
+    value = (metadata.get("metrics") or {}).get(metric, math.nan)
+    return None if math.isnan(value) else float(value)
+
+
 class SnapshotManager:
     """Decides after each epoch which snapshots to write and which to delete.
 
@@ -272,6 +307,19 @@ class SnapshotManager:
             save_snapshot(written, content())
         self._prune()
         return written
+
+    def beside(self, name: str) -> SnapshotManager:
+        """One with the same rules for snapshots of other weights, `<prefix>-<name>-NNN.pt`."""
+        prefix = f"{self.prefix}-{name}"
+        return SnapshotManager(
+            self.folder,
+            prefix,
+            max_snapshots=self.max_snapshots,
+            save_epochs=self.save_epochs,
+            key_metric=self.key_metric.removeprefix("metrics/"),
+            ascending=self.ascending,
+            best=best_on_disk(self.folder, prefix, self.key_metric),
+        )
 
     def _is_better(self, value: float) -> bool:
         if math.isnan(value):

@@ -2,63 +2,49 @@
 
 from __future__ import annotations
 
-import logging
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
-from dlcore.data.device import Normalization, to_device
+from dlcore.data.device import ahead_on_device
 from dlcore.data.workers import worker_error
+from dlcore.engine.callbacks import Callbacks
 from dlcore.engine.dry_run import out_of_memory_advice
+from dlcore.engine.groups import Groups
 from dlcore.engine.interrupt import Interrupt, Interrupted
 from dlcore.engine.loop import EpochState, NonFiniteLossError, train_one_epoch
+from dlcore.engine.offers import Offers
 from dlcore.engine.optim import scheduler_step
 from dlcore.engine.picture_log import Pictures
 from dlcore.engine.precision import Precision
+from dlcore.engine.progress import Progress, Schedule
+from dlcore.engine.reports import epoch_line, explain_non_finite
 from dlcore.engine.resume import random_state
 from dlcore.engine.run_folder import LOGGER, RunFolder
 from dlcore.engine.setup import RunData
 from dlcore.engine.snapshots import Content, SnapshotManager, save_snapshot
-from dlcore.errors import TrainingError
-from dlcore.interfaces import Batch, Logger, Runner
+from dlcore.interfaces import (
+    Batch,
+    EpochEnd,
+    EpochStart,
+    Evaluation,
+    Logger,
+    RunEnd,
+    Runner,
+    RunStart,
+    SnapshotSaved,
+    StepEnd,
+)
 
 PLATEAU_METRIC = "losses/eval.total_loss"
 """What a schedule that waits for a plateau, such as ReduceLROnPlateau, looks at."""
 
 SECONDS_BETWEEN_RESUME_FILES = 300.0
 """A crash loses at most about this much training, beside the epoch it happens in."""
-
-
-@dataclass
-class Schedule:
-    """When things happen; from `runner` and `train_settings`."""
-
-    epochs: int
-    batch_size: int
-    seed: int
-    eval_interval: int
-    display_iters: int
-
-
-@dataclass
-class Progress:
-    """How far a run has come.
-
-    Attributes:
-        epoch: Epochs done.
-        state: Of the epoch under way.
-        metrics: The last ones measured, with the names of `learning_stats.csv`.
-        losses: Of the last epoch, likewise.
-    """
-
-    epoch: int = 0
-    state: EpochState = field(default_factory=EpochState)
-    metrics: dict[str, float] = field(default_factory=dict)
-    losses: dict[str, float] = field(default_factory=dict)
 
 
 class Trainer:
@@ -79,6 +65,11 @@ class Trainer:
         save_optimizer_state: Whether snapshots carry the optimizer too.
         memory_format: Layout of the images on the device.
         resume_file: Name of the file that holds everything it needs to go on exactly.
+
+    Attributes:
+        callbacks: Who is told of events; nobody at first.
+        interrupt: Says whether the user wants to stop.
+        in_epoch: Whether the batches of an epoch are being drawn or evaluated.
     """
 
     def __init__(
@@ -115,21 +106,30 @@ class Trainer:
         self.resume_file = resume_file
         self.pictures = Pictures(runner, data, device, memory_format, schedule.seed)
         self.progress = Progress()
+        self.callbacks = Callbacks()
+        self.offers = Offers(snapshots)
+        self.interrupt = Interrupt()
+        self.in_epoch = False
+        self.groups = Groups(
+            schedule.accumulate_batches, schedule.batch_size, len(data.train_records)
+        )
         self._schedule_by_step = getattr(scheduler, "interval", "epoch") == "step"
         self._saved_at = time.monotonic()
 
     def fit(self) -> None:
-        """Train until `schedule.epochs` epochs are done.
+        """Train until `schedule.epochs` epochs are done, or a callback stops the run.
 
         Raises:
             TrainingError: If the loss stops being finite, memory runs out or the disk is full.
+            ConfigError: If a callback refuses an option.
             Interrupted: After Ctrl-C or SIGTERM, when the state is saved.
             KeyboardInterrupt: After a second Ctrl-C, which does not wait and does not save.
         """
-        with Interrupt() as interrupt:
+        with self.interrupt, self.callbacks.until_the_end(self._end):
             try:
-                while self.progress.epoch < self.schedule.epochs:
-                    self._epoch(interrupt)
+                self.callbacks.tell(RunStart(self.progress.epoch, self.progress.state.step))
+                while not self._is_last(self.progress.epoch):
+                    self._epoch()
             except Interrupted:
                 self.save_resume_file()
                 raise
@@ -139,88 +139,116 @@ class Trainer:
                     raise
                 raise clear from error
 
-    def _epoch(self, interrupt: Interrupt) -> None:
+    def _end(self) -> RunEnd:
+        return RunEnd(self.progress.epoch, self.progress.stopped)
+
+    def _is_last(self, epoch: int) -> bool:
+        return epoch >= self.schedule.epochs or self.progress.stopped is not None
+
+    def _epoch(self) -> None:
         number = self.progress.epoch + 1
         rate = self.optimizer.param_groups[0]["lr"]
         start = time.perf_counter()
         first_step = self.progress.state.step
-        self._train(number, interrupt)
+        self.in_epoch = True
+        self._train(number)
         seconds = time.perf_counter() - start
+        steps = self.progress.state.step - first_step
         losses = {f"losses/train.{n}": v for n, v in self.progress.state.means().items()}
 
         metrics: dict[str, float] = {}
-        is_last = number == self.schedule.epochs
+        is_last = self._is_last(number)
         if self.data.evaluation is not None and (
             is_last or number % self.schedule.eval_interval == 0
         ):
-            metrics = self._evaluate(interrupt)
+            metrics = self.evaluate()
+            self.callbacks.tell(Evaluation(number, metrics))
         if self.scheduler is not None and not self._schedule_by_step:
             self._step_schedule(metrics, is_last)
 
-        steps = self.progress.state.step - first_step
+        self.in_epoch = False
         self.progress.epoch = number
         self.progress.state = EpochState()
         self.progress.losses = losses
         self.progress.metrics = metrics or self.progress.metrics
-        self._save(is_last, metrics)
-        self._tell_loggers(losses | metrics, number)
+        values = losses | metrics | self._numbers_logged()
+        self.callbacks.tell(EpochEnd(number, values, bool(metrics)))
+        values |= self._numbers_logged()
+        self.progress.logged.clear()
+        self._save(metrics)
+        self._tell_loggers(values, number)
         self.pictures.tell(self.loggers, number, self.tell)
-        LOGGER.info(self._epoch_line(number, rate, losses, metrics, steps, seconds))
+        images = min(steps * self.schedule.batch_size, len(self.data.train_records))
+        speed = images / seconds if seconds > 0 else 0.0
+        measured = {n: v for n, v in values.items() if n not in losses}
+        LOGGER.info(epoch_line(number, self.schedule.epochs, rate, losses, measured, speed))
 
-    def _train(self, number: int, interrupt: Interrupt) -> None:
+    def _train(self, number: int) -> None:
         state = self.progress.state
         self.runner.model.train()
+        self.callbacks.tell(EpochStart(number, state.step))
+        tell_of_steps = self.callbacks.listen_to(StepEnd)
         total = len(self.data.train)
         with tqdm(
             total=total, initial=state.step, desc=f"epoch {number}", disable=None, leave=False
         ) as bar:
 
-            def after_step(state: EpochState) -> None:
+            def after_step(state: EpochState, losses: dict[str, Tensor]) -> None:
                 bar.update()
-                if self.scheduler is not None and self._schedule_by_step:
+                if self.scheduler is not None and self._schedule_by_step and state.updated:
                     scheduler_step(self.scheduler, None)
+                if tell_of_steps:
+                    self.callbacks.tell(StepEnd(number, state.step, state.updated, losses))
                 if state.step % self.schedule.display_iters == 0:
                     loss = state.means()["total_loss"]
                     LOGGER.info("epoch %d, step %d/%d, loss %.5f", number, state.step, total, loss)
-                interrupt.raise_if_asked()
+                if state.updated:  # gradients of an unfinished group are not saved
+                    self.interrupt.raise_if_asked()
 
-            batches = self._on_device(
-                self.data.train.epoch(number, state.step), self.data.train_normalization
-            )
             try:
                 with out_of_memory_advice(self.schedule.batch_size):
                     train_one_epoch(
                         self.runner,
-                        batches,
+                        self.training_batches(number, state.step),
                         self.optimizer,
                         self.scaler,
                         state=state,
                         after_step=after_step,
+                        groups=self.groups,
+                        max_norm=self.schedule.max_gradient_norm,
                     )
             except NonFiniteLossError as error:
-                raise self._explain_non_finite(error, number) from error
+                raise explain_non_finite(error, number, self.data.train_records) from error
 
-    def _evaluate(self, interrupt: Interrupt) -> dict[str, float]:
-        assert self.data.evaluation is not None
-        batches = self._on_device(self.data.evaluation.epoch(0), self.data.eval_normalization)
+    def evaluate(self) -> dict[str, float]:
+        """Losses and metrics of the model as it is; nothing if there are no images for it."""
 
         def watched() -> Iterator[Batch]:
-            for batch in batches:
-                interrupt.raise_if_asked()
+            for batch in self.evaluation_batches():
+                if self.in_epoch:  # afterwards its end is to be saved first
+                    self.interrupt.raise_if_asked()
                 yield batch
 
+        if self.data.evaluation is None:
+            return {}
         return self.runner.evaluate(watched(), self.data.eval_records)
 
-    def _on_device(self, batches: Iterator[Batch], normalization: Normalization) -> Iterator[Batch]:
-        """The batches on the device, the next one under way while one is used."""
-        waiting: Batch | None = None
-        for batch in batches:
-            coming = to_device(batch, self.device, normalization, self.memory_format)
-            if waiting is not None:
-                yield waiting
-            waiting = coming
-        if waiting is not None:
-            yield waiting
+    def training_batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch from one on, on the device."""
+        batches = self.data.train.epoch(epoch, start)
+        return ahead_on_device(
+            batches, self.device, self.data.train_normalization, self.memory_format
+        )
+
+    def evaluation_batches(self) -> Iterator[Batch]:
+        """What the model is evaluated on, on the device."""
+        batches = self.data.evaluation.epoch(0) if self.data.evaluation is not None else iter(())
+        return ahead_on_device(
+            batches, self.device, self.data.eval_normalization, self.memory_format
+        )
+
+    def _numbers_logged(self) -> dict[str, float]:
+        return {name: float(value) for name, value in self.progress.logged.items()}
 
     def _step_schedule(self, metrics: dict[str, float], is_last: bool) -> None:
         assert self.scheduler is not None
@@ -231,12 +259,18 @@ class Trainer:
                 raise
             LOGGER.info("the learning-rate schedule ends with this epoch: %s", error)
 
-    def _save(self, is_last: bool, metrics: dict[str, float]) -> None:
-        written = self.snapshots.update(
-            self.progress.epoch, is_last=is_last, metrics=metrics, content=self.snapshot_content
+    def _save(self, metrics: dict[str, float]) -> None:
+        epoch = self.progress.epoch
+        is_last = self._is_last(epoch)
+        own = self.snapshots.update(
+            epoch, is_last=is_last, metrics=metrics, content=self.snapshot_content
         )
+        written: list[tuple[str | None, Path]] = [(None, own)] if own is not None else []
+        written += self.offers.write(epoch, is_last=is_last, content=self.snapshot_content)
+        for name, path in written:
+            self.callbacks.tell(SnapshotSaved(epoch, path, name))
         overdue = time.monotonic() - self._saved_at > SECONDS_BETWEEN_RESUME_FILES
-        if written is not None or overdue:
+        if written or overdue:
             self.save_resume_file()
 
     def snapshot_content(self) -> Content:
@@ -272,13 +306,16 @@ class Trainer:
             "step": state.step,
             "drawn_from": self.drawn_from(),
             "loss_sums": state.sums,
+            "logged": self._numbers_logged(),
+            "callbacks": self.callbacks.state_dict(),
         }
         save_snapshot(self.folder.path / self.resume_file, content)
         self._saved_at = time.monotonic()
 
     def drawn_from(self) -> list[int]:
         """What the batches of an epoch depend on: with another, its middle means nothing."""
-        return [self.schedule.batch_size, self.schedule.seed, len(self.data.train_records)]
+        schedule, images = self.schedule, len(self.data.train_records)
+        return [schedule.batch_size, schedule.seed, images, schedule.accumulate_batches]
 
     def _tell_loggers(self, values: dict[str, float], step: int) -> None:
         for logger in list(self.loggers):
@@ -296,40 +333,3 @@ class Trainer:
                 error,
             )
             self.loggers.remove(logger)
-
-    def _explain_non_finite(self, error: NonFiniteLossError, number: int) -> TrainingError:
-        losses = ", ".join(f"{n} {v:g}" for n, v in error.losses.items() if not math.isfinite(v))
-        images = [str(self.data.train_records[i].image) for i in error.indices]
-        lines = [
-            f"the loss is not finite in epoch {number}, step {error.step}"
-            + (f": {losses}" if losses else ""),
-            *(f"  image: {image}" for image in images),
-            "  look at these labels, lower runner.optimizer.params.lr, or set "
-            "runner.precision: fp32; the snapshots before this epoch are untouched",
-        ]
-        return TrainingError("\n".join(lines))
-
-    def _epoch_line(
-        self,
-        number: int,
-        rate: float,
-        losses: dict[str, float],
-        metrics: dict[str, float],
-        steps: int,
-        seconds: float,
-    ) -> str:
-        parts = [
-            f"epoch {number}/{self.schedule.epochs} (lr={rate:g})",
-            f"train loss {losses['losses/train.total_loss']:.5f}",
-        ]
-        if "losses/eval.total_loss" in metrics:
-            parts.append(f"valid loss {metrics['losses/eval.total_loss']:.5f}")
-        parts += [
-            f"{name.removeprefix('metrics/')} {value:.2f}"
-            for name, value in metrics.items()
-            if name.startswith("metrics/")
-        ]
-        images = min(steps * self.schedule.batch_size, len(self.data.train_records))
-        if LOGGER.isEnabledFor(logging.INFO) and seconds > 0:
-            parts.append(f"{images / seconds:.1f} images/s")
-        return ", ".join(parts)

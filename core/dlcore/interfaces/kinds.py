@@ -1,6 +1,7 @@
 """Kinds of components and the classes that they must subclass."""
 
 from dlcore.interfaces.backbone import Backbone
+from dlcore.interfaces.callback import Callback
 from dlcore.interfaces.collate import Collate
 from dlcore.interfaces.criterion import Criterion
 from dlcore.interfaces.dataset import PoseDataset
@@ -32,5 +33,6 @@ INTERFACES: dict[str, type] = {
     "datasets": PoseDataset,
     "runners": Runner,
     "net_types": NetType,
+    "callbacks": Callback,
 }
 """The class that a component of each kind must subclass."""

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from dlcore.engine import loop
+from dlcore.engine.groups import Groups
 from dlcore.engine.loop import EpochState, NonFiniteLossError, train_one_epoch
 from dlcore.interfaces import Batch, Labels, Runner
 
@@ -32,9 +33,9 @@ def batch(value, index):
     return Batch(images, labels, torch.zeros(1, 2, 3), torch.tensor([index]))
 
 
-def train(runner, batches, state=None):
-    optimizer = torch.optim.SGD(runner.model.parameters(), lr=0.1)
-    scaler = torch.amp.GradScaler("cpu", enabled=False)
+def train(runner, batches, state=None, *, scaler=None, rate=0.1, **options):
+    optimizer = torch.optim.SGD(runner.model.parameters(), lr=rate)
+    scaler = scaler or torch.amp.GradScaler("cpu", enabled=False)
     state = state or EpochState()
     steps = []
     train_one_epoch(
@@ -43,7 +44,8 @@ def train(runner, batches, state=None):
         optimizer,
         scaler,
         state=state,
-        after_step=lambda state: steps.append(state.step),
+        after_step=lambda state, losses: steps.append(state.step),
+        **options,
     )
     return state, steps
 
@@ -89,6 +91,97 @@ def test_looked_at_later_it_is_still_the_first_bad_step_that_is_told(monkeypatch
     assert error.value.step == 2
     assert error.value.indices == [11]
     assert error.value.losses["part"] == 2.0
+
+
+class SquareRunner(MeanRunner):
+    """A mean over the images of a batch of a network without batch statistics."""
+
+    def __init__(self):
+        with torch.random.fork_rng():
+            torch.manual_seed(3)
+            self.model = nn.Sequential(nn.Flatten(), nn.Linear(12, 5), nn.Tanh(), nn.Linear(5, 1))
+
+    def losses(self, batch):
+        values = self.model(batch.images.float() / 255)
+        return {"total_loss": (values - batch.indices[:, None] / 10).square().mean()}
+
+
+def images(*numbers):
+    """A batch of different images."""
+    generator = torch.Generator().manual_seed(0)
+    every = torch.randint(0, 255, (40, 3, 2, 2), dtype=torch.uint8, generator=generator)
+    indices = torch.tensor(numbers)
+    one = batch(0, 0)
+    return Batch(every[indices], one.labels, one.to_network, indices)
+
+
+def weights(runner):
+    return torch.cat([parameter.detach().flatten() for parameter in runner.model.parameters()])
+
+
+def test_two_batches_of_four_accumulated_equal_one_batch_of_eight():
+    whole, parts = SquareRunner(), SquareRunner()
+
+    train(whole, [images(*range(8)), images(*range(8, 16))])
+    small = [images(*range(start, start + 4)) for start in (0, 4, 8, 12)]
+    train(parts, small, groups=Groups(2, batch_size=4, images=16))
+
+    torch.testing.assert_close(weights(parts), weights(whole), rtol=1e-6, atol=1e-7)
+
+
+def test_an_incomplete_group_at_the_end_counts_as_a_batch_of_its_images():
+    whole, parts = SquareRunner(), SquareRunner()
+
+    train(whole, [images(*range(8)), images(*range(8, 13))])
+    small = [images(*range(4)), images(*range(4, 8)), images(*range(8, 12)), images(12)]
+    _, steps = train(parts, small, groups=Groups(2, batch_size=4, images=13))
+
+    torch.testing.assert_close(weights(parts), weights(whole), rtol=1e-6, atol=1e-7)
+    assert steps == [1, 2, 3, 4]
+
+    train(whole, [images(0, 1, 2, 3, 4)])
+    train(parts, [images(0, 1, 2, 3), images(4)], groups=Groups(8, batch_size=4, images=5))
+    torch.testing.assert_close(weights(parts), weights(whole), rtol=1e-6, atol=1e-7)
+
+
+def test_the_weights_change_only_at_the_end_of_a_group():
+    runner, seen = SquareRunner(), []
+
+    def look(state, losses):
+        seen.append((state.updated, weights(runner)))
+
+    train_one_epoch(
+        runner,
+        [images(0), images(1), images(2)],
+        torch.optim.SGD(runner.model.parameters(), lr=0.1),
+        torch.amp.GradScaler("cpu", enabled=False),
+        state=EpochState(),
+        after_step=look,
+        groups=Groups(2, batch_size=1, images=3),
+    )
+
+    assert [updated for updated, _ in seen] == [False, True, True]
+    assert torch.equal(seen[0][1], weights(SquareRunner()))
+    assert not torch.equal(seen[0][1], seen[1][1])
+
+
+@pytest.mark.parametrize("scale", [None, 1024.0])
+def test_gradients_are_clipped_to_a_norm_whatever_the_loss_is_scaled_by(scale):
+    before, runner = weights(SquareRunner()), SquareRunner()
+    scaler = None if scale is None else torch.amp.GradScaler("cpu", init_scale=scale)
+
+    train(runner, [images(0, 1)], rate=1.0, max_norm=1e-3, scaler=scaler)
+
+    assert float((weights(runner) - before).norm()) == pytest.approx(1e-3, rel=1e-4)
+
+
+def test_small_gradients_are_not_clipped():
+    clipped, plain = SquareRunner(), SquareRunner()
+
+    train(clipped, [images(0, 1)], max_norm=1e6)
+    train(plain, [images(0, 1)])
+
+    assert torch.equal(weights(clipped), weights(plain))
 
 
 def test_an_epoch_can_go_on_in_the_middle():
