@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from dlcore.engine.inference import PredictedSplit
+    from dlcore.inference.evaluation import Evaluation
+    from dlcore.interfaces import PoseTask, Record
 
 NUM_TRAIN, NUM_TEST, SIZE = 240, 60, 128
 
@@ -50,10 +52,11 @@ def demo_command(output: Path, overwrite: bool, device: str | None) -> None:
     from dlcore.cli.train import log_to_terminal
     from dlcore.config.loading import load_config
     from dlcore.engine.devices import resolve_device
-    from dlcore.engine.inference import predict_split
     from dlcore.engine.request import RunRequest
     from dlcore.engine.run import train
-    from dlcore.engine.snapshots import list_snapshots
+    from dlcore.inference.evaluation import evaluate
+    from dlcore.inference.loading import load_estimator
+    from dlcore.inference.trained_run import TrainedRun
     from dlcore.testing.animals import write_animals
 
     log_to_terminal()
@@ -67,14 +70,17 @@ def demo_command(output: Path, overwrite: bool, device: str | None) -> None:
     loaded = load_config(config_path, host)
     train(loaded, host, RunRequest(output, device=device))
     # the last one, not the best: the test images have had no say in it
-    snapshot = max(list_snapshots(output), key=lambda found: found.epoch).path
+    run = TrainedRun.open(output, host)
+    snapshot = run.snapshot("last")
     where = resolve_device(device or "auto")
-    predicted = predict_split(loaded, host, snapshot, "test", where)
-    trained_on = predict_split(loaded, host, snapshot, "train", where)
+    estimator = load_estimator(run, snapshot=snapshot, device=where)
+    dataset = run.dataset()
+    predicted = evaluate(estimator, dataset.records("test"))
+    trained_on = dataset.records("train")
     result = _measure(predicted, trained_on)
     result["seconds"] = time.monotonic() - start
     (output / "demo.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    _draw(predicted, output / "predictions.png")
+    _draw(predicted, dataset.task, output / "predictions.png")
     click.echo(
         f"\nmean error on {NUM_TEST} unseen images: {result['error_px']:.2f} pixels, "
         f"{result['error_percent_of_length']:.1f} % of the animal's length\n"
@@ -108,26 +114,36 @@ def _make_folder(output: Path, overwrite: bool) -> None:
         ) from error
 
 
-def _errors(predicted: PredictedSplit) -> tuple[npt.NDArray[np.float64], ...]:
+def _errors(predicted: Evaluation) -> tuple[npt.NDArray[np.float64], ...]:
     """Truth (M, K, 2) with NaN where unlabelled, prediction (M, K, 2), lengths (M,)."""
     import numpy as np
 
     from dlcore.testing.animals import LENGTH_ENDS
 
-    truth = np.stack([record.keypoints[0] for record in predicted.records]).astype(np.float64)
-    truth = np.where(truth[..., 2:] > 0, truth[..., :2], np.nan)
-    poses = np.stack([p[0, :, :2] for p in predicted.predictions.poses if p is not None])
+    truth = _labels(predicted.records)
+    nothing = np.full((1, *truth.shape[1:]), np.nan)
+    poses = np.concatenate(
+        [found.poses[:1, :, :2] if len(found.poses) else nothing for found in predicted.predictions]
+    )
     first, last = LENGTH_ENDS
     lengths = np.linalg.norm(truth[:, first] - truth[:, last], axis=-1)
     return truth, poses, lengths
 
 
-def _measure(predicted: PredictedSplit, trained_on: PredictedSplit) -> dict[str, float]:
+def _labels(records: Sequence[Record]) -> npt.NDArray[np.float64]:
+    """(M, K, 2) of the only animal of each image, NaN where unlabelled."""
+    import numpy as np
+
+    truth = np.stack([record.keypoints[0] for record in records]).astype(np.float64)
+    return np.where(truth[..., 2:] > 0, truth[..., :2], np.nan)
+
+
+def _measure(predicted: Evaluation, trained_on: Sequence[Record]) -> dict[str, float]:
     import numpy as np
 
     truth, poses, lengths = _errors(predicted)
     distances = np.linalg.norm(poses - truth, axis=-1)
-    mean_pose = np.nanmean(_errors(trained_on)[0], axis=0)
+    mean_pose = np.nanmean(_labels(trained_on), axis=0)
     baseline = np.linalg.norm(mean_pose - truth, axis=-1)
     return {
         "error_px": float(np.nanmean(distances)),
@@ -136,7 +152,9 @@ def _measure(predicted: PredictedSplit, trained_on: PredictedSplit) -> dict[str,
     }
 
 
-def _draw(predicted: PredictedSplit, path: Path, columns: int = 4, rows: int = 3) -> None:
+def _draw(
+    predicted: Evaluation, task: PoseTask, path: Path, columns: int = 4, rows: int = 3
+) -> None:
     """Truth as circles, predictions as crosses, on the first images."""
     import matplotlib as mpl
 
@@ -147,13 +165,13 @@ def _draw(predicted: PredictedSplit, path: Path, columns: int = 4, rows: int = 3
     from dlcore.data.images import read_image
 
     truth, poses, _ = _errors(predicted)
-    names = predicted.task.keypoints
+    names = task.keypoints
     colours = plt.get_cmap("turbo")([i / max(len(names) - 1, 1) for i in range(len(names))])
     figure, axes = plt.subplots(rows, columns, figsize=(3 * columns, 3 * rows + 0.6))
     for axis, record, true, found in zip(axes.flat, predicted.records, truth, poses, strict=False):
         image = read_image(record.image)
         axis.imshow(image, extent=(0, image.shape[1], image.shape[0], 0))
-        for start, end in predicted.task.skeleton:
+        for start, end in task.skeleton:
             axis.plot(found[[start, end], 0], found[[start, end], 1], "-", c="white", lw=0.8)
         axis.scatter(*true.T, s=60, facecolors="none", edgecolors=colours, linewidths=1.5)
         axis.scatter(*found.T, s=25, marker="x", c=colours, linewidths=1.5)

@@ -40,6 +40,9 @@ COMMANDS = {
         "dlcore.cli.schema:schema_command", "Write the JSON Schema of configs, for editors."
     ),
     "train": CommandSource("dlcore.cli.train:train_command", "Train what a config describes."),
+    "evaluate": CommandSource(
+        "dlcore.cli.evaluate:evaluate_command", "Compare a trained model with the labels."
+    ),
     "list": CommandSource("dlcore.cli.list:list_command", "List the installed components by kind."),
     "show": CommandSource("dlcore.cli.show:show_command", "Show a component and its options."),
     "plugins": CommandSource(

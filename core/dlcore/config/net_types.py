@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from dlcore.errors import ConfigError, DlcoreError, Problem
@@ -23,7 +24,7 @@ def fill_in(values: dict[str, Any], host: PluginHost) -> dict[str, Any]:
     name = values["net_type"]
     try:
         component = host.find("net_types", name).component
-        task = _task(values)
+        task = task_of(values)
         if task is None:
             raise ConfigError(
                 [
@@ -61,7 +62,8 @@ def _differ(first: dict[str, Any], second: dict[str, Any]) -> bool:
     return first.get("type", second.get("type")) != second.get("type")
 
 
-def _task(values: dict[str, Any]) -> PoseTask | None:
+def task_of(values: Mapping[str, Any]) -> PoseTask | None:
+    """What the `metadata` of a config say is to be found; None where they do not say."""
     metadata = values.get("metadata")
     if not isinstance(metadata, dict) or not isinstance(metadata.get("bodyparts"), list):
         return None

@@ -37,6 +37,13 @@ def make_manifest(
         precision: How the run computes.
         former: The manifest of the snapshot that the run goes on from; empty for a new run.
     """
+    values = config.model_dump(mode="json")
+    values["metadata"] |= {
+        "bodyparts": list(task.keypoints),
+        "unique_bodyparts": list(task.unique_keypoints),
+        "individuals": list(task.individuals),
+        "with_identity": task.with_identity,
+    }
     return {
         "version": dlcore.__version__,
         "run_id": former.get("run_id") or uuid.uuid4().hex,
@@ -51,7 +58,7 @@ def make_manifest(
         "keypoints": list(task.keypoints),
         "unique_keypoints": list(task.unique_keypoints),
         "individuals": list(task.individuals),
-        "config": config.model_dump(mode="json"),
+        "config": values,
     }
 
 

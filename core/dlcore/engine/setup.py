@@ -54,21 +54,27 @@ class RunData:
             self.evaluation.close()
 
 
-def find_dataset(loaded: LoadedConfig, host: PluginHost) -> PoseDataset:
+def find_dataset(loaded: LoadedConfig, host: PluginHost, place: Path | None = None) -> PoseDataset:
     """The dataset that a config names, or that it belongs to by its place.
+
+    Args:
+        loaded: The config.
+        host: Where components are found.
+        place: The file that counts as the config's place; its own by default.
 
     Raises:
         ConfigError: If there is none.
     """
     config = loaded.config
+    place = place or loaded.path
     context = DatasetContext(
-        config_path=loaded.path,
+        config_path=place,
         metadata=config.metadata.model_dump(),
         box_margin=config.data.bbox_margin,
     )
     block = config.dataset
     if block is None:
-        block = _dataset_by_place(loaded.path, host)
+        block = dataset_by_place(place, host)
     if block is None:
         raise loaded.problem(
             "dataset",
@@ -79,7 +85,12 @@ def find_dataset(loaded: LoadedConfig, host: PluginHost) -> PoseDataset:
     return dataset
 
 
-def _dataset_by_place(path: Path, host: PluginHost) -> dict[str, Any] | None:
+def dataset_by_place(path: Path, host: PluginHost) -> dict[str, Any] | None:
+    """The `dataset` block of the data that a config file lies beside, or None.
+
+    Raises:
+        ConfigError: If several plugins know the place.
+    """
     found: list[dict[str, Any]] = []
     for entry in host.registries["datasets"]:
         options = entry.component.load().options_for_config(path)  # type: ignore[attr-defined]

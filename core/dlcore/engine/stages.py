@@ -69,18 +69,29 @@ def stages_of(config: RunConfig, only: StageName | None = None) -> list[Stage]:
         config: The config of the run.
         only: Leave the other one out.
     """
-    found = []
+    names: list[StageName] = ["pose"]
+    if config.method == "td" and config.detector is not None:
+        names.insert(0, "detector")
+    stages = [stage_named(config, name) for name in names]
+    return [s for s in stages if s.settings.epochs > 0 and only in (None, s.name)]
+
+
+def stage_named(config: RunConfig, name: StageName) -> Stage:
+    """One stage of a run.
+
+    Raises:
+        ValueError: If there is no such stage.
+    """
+    if name == "pose":
+        pose = (config.data, config.runner, config.train_settings, config.resume_training_from)
+        return Stage("pose", *pose)
     detector = config.detector
-    if config.method == "td" and detector is not None:
-        found.append(
-            Stage(
-                "detector",
-                detector.data,
-                detector.runner,
-                detector.train_settings,
-                detector.resume_training_from,
-            )
-        )
-    pose = (config.data, config.runner, config.train_settings, config.resume_training_from)
-    found.append(Stage("pose", *pose))
-    return [s for s in found if s.settings.epochs > 0 and only in (None, s.name)]
+    if detector is None:
+        raise ValueError("the config has no detector")
+    return Stage(
+        "detector",
+        detector.data,
+        detector.runner,
+        detector.train_settings,
+        detector.resume_training_from,
+    )

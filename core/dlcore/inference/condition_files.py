@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlcore import DataError
+from dlcore.errors import DataError
 
 Floats = npt.NDArray[np.float32]
 ImageKey = tuple[str, ...]

@@ -11,7 +11,7 @@ import pytest
 import tables
 
 from dlcore import DataError
-from dlcore_plugins.conditional.files import conditions_from_file
+from dlcore.inference.condition_files import conditions_from_file
 
 NAMES = ("snout", "tail")
 NAN = float("nan")

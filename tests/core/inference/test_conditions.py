@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlcore_plugins.conditional.inference import rescore, usable
+from dlcore.inference.conditions import rescore, usable
 
 
 def test_rescoring_multiplies_the_mean_of_confident_scores_with_that_of_the_condition() -> None:

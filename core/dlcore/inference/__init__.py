@@ -1,0 +1,1 @@
+"""Trained models at work: images in, poses out."""
