@@ -112,13 +112,14 @@ def test_outputs_and_poses_equal_the_reference(reference, name):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_names_and_shapes_of_weights_equal_the_reference(reference, shared, name):
+def test_names_shapes_and_order_of_weights_equal_the_reference(reference, shared, name):
+    """The states of optimizers number the weights, so their order counts too."""
     model, _, meta = reference(name)
     kind, _, net = meta["config"].removesuffix(".yaml").partition("/")
     path = shared / "peer" / "reference" / "state_dicts" / f"{net}.json"
     expected = json.loads(path.read_text())
     wanted = expected["shared"] | expected["heads"][kind]
 
-    found = {key: list(value.shape) for key, value in model.state_dict().items()}
+    found = [(key, list(value.shape)) for key, value in model.state_dict().items()]
 
-    assert found == {key: shape for key, (shape, _) in wanted.items()}
+    assert found == [(key, shape) for key, (shape, _) in wanted.items()]

@@ -89,23 +89,26 @@ class DLCRNetHead(Head):
         self.num_edges = paf.out_channels // 2
         self.output_names = ("heatmap", "paf") if locref is None else ("heatmap", "locref", "paf")
         self.upsampling = heatmap.upsampling
+        channels, maps, fields = heatmap.channels[0], heatmap.channels[-1], paf.channels[-1]
+        offsets = 0 if locref is None else locref.channels[-1]
+        refined = maps + fields + features_dim
         if num_stages:
             self.upsampling *= 2
-            channels, maps, fields = heatmap.channels[0], heatmap.channels[-1], paf.channels[-1]
-            refined = maps + fields + features_dim
+            heatmap, paf = _from(refined, heatmap), _from(refined, paf)
+            locref = None if locref is None else _from(offsets, locref)
+        # In this order DeepLabCut numbers the parameters in the states of optimizers.
+        self.heatmap_head = Deconvolutions(heatmap)
+        if locref is not None:
+            self.locref_head = Deconvolutions(locref)
+        self.paf_head = Deconvolutions(paf)
+        if num_stages:
             self.convt1 = _doubling(channels, maps)
+            if locref is not None:
+                self.convt2 = _doubling(channels, offsets)
             self.convt3 = _doubling(channels, fields)
             self.convt4 = _doubling(channels, features_dim)
             self.hm_ref_layers = _stages(num_stages, refined, maps)
             self.paf_ref_layers = _stages(num_stages, refined, fields)
-            heatmap, paf = _from(refined, heatmap), _from(refined, paf)
-            if locref is not None:
-                self.convt2 = _doubling(channels, locref.channels[-1])
-                locref = _from(locref.channels[-1], locref)
-        self.heatmap_head = Deconvolutions(heatmap)
-        self.paf_head = Deconvolutions(paf)
-        if locref is not None:
-            self.locref_head = Deconvolutions(locref)
 
     def forward(self, features: Tensor) -> dict[str, Tensor]:
         """Features (B, C, h, w) to maps that are `upsampling` times finer."""

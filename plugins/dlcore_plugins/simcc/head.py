@@ -76,6 +76,8 @@ class RTMCCHead(Head):
         self.stride = spec.stride
         options = GAUOptions.model_validate(gau_cfg or {})
         cells, size = self.map_size[0] * self.map_size[1], options.hidden_dims
+        # In this order DeepLabCut numbers the parameters in the states of optimizers.
+        self.gau = GatedAttentionUnit(out_channels, options)
         self.final_layer = nn.Conv2d(
             spec.channels,
             out_channels,
@@ -83,7 +85,6 @@ class RTMCCHead(Head):
             padding=final_layer_kernel_size // 2,
         )
         self.mlp = nn.Sequential(ScaleNorm(cells), nn.Linear(cells, size, bias=False))
-        self.gau = GatedAttentionUnit(out_channels, options)
         self.cls_x = nn.Linear(size, int(self.input_size[0] * simcc_split_ratio), bias=False)
         self.cls_y = nn.Linear(size, int(self.input_size[1] * simcc_split_ratio), bias=False)
 

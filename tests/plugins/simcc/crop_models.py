@@ -38,13 +38,13 @@ def build(shared: Path, host: PluginHost, folder: Path, config: str) -> PoseMode
 
 
 def expect_same_names(model: PoseModel, shared: Path, name: str) -> None:
-    """The state dict has DeepLabCut's keys and shapes."""
+    """The state dict has DeepLabCut's keys and shapes, in its order: optimizers rely on it."""
     kind, _, net = name.partition("_")
     path = shared / "peer" / "reference" / "state_dicts" / f"{net}.json"
     expected = json.loads(path.read_text())
     wanted = expected["shared"] | expected["heads"][kind]
-    found = {key: list(value.shape) for key, value in model.state_dict().items()}
-    assert found == {key: shape for key, (shape, _) in wanted.items()}
+    found = [(key, list(value.shape)) for key, value in model.state_dict().items()]
+    assert found == [(key, shape) for key, (shape, _) in wanted.items()]
 
 
 def expect_same_outputs(model: PoseModel, arrays: Mapping[str, Any], meta: dict[str, Any]) -> None:
