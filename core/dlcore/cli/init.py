@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from dlcore import __version__
-from dlcore.cli.options import make_host, plugin_option
+from dlcore.cli.options import make_host, plugin_option, set_option
 from dlcore.cli.text import table
 from dlcore.errors import ComponentImportError, ConfigError, DlcoreError, UnknownComponentError
 from dlcore.plugin_host import PluginHost
 from dlcore.registry import Entry
 
 if TYPE_CHECKING:
+    from dlcore.config.schema import RunConfig
     from dlcore.interfaces import NetType, PoseDataset
 
 FILE_NAME = "pytorch_config.yaml"
@@ -27,6 +28,7 @@ Examples:
   dlcore init my_project --net-type resnet_50
   dlcore init my_project --shuffle 2 --net-type resnet_50 --output runs/second
   dlcore init coco_folder --net-type resnet_50 --output runs/first
+  dlcore init coco_folder --net-type rtmpose_s --output runs/second --set detector.model.type=FCOS
 """
 
 
@@ -41,6 +43,7 @@ Examples:
 )
 @click.option("--shuffle", type=int, help="Shuffle of a DeepLabCut project. Default: 1.")
 @click.option("--force", is_flag=True, help="Replace a config that is already there.")
+@set_option
 @plugin_option
 def init_command(
     source: Path,
@@ -48,6 +51,7 @@ def init_command(
     output: Path | None,
     shuffle: int | None,
     force: bool,
+    overrides: tuple[str, ...],
     plugins: tuple[Path, ...],
 ) -> None:
     """Write a config for the labelled data in SOURCE.
@@ -66,15 +70,19 @@ def init_command(
     path = _target(dataset, output, force)
     counts = _describe(dataset)
     own_place = dataset.config_path()
-    text = _config_text(
+    values = _config_values(
         architecture.config(dataset.task),
         dataset,
         source=source,
         path=path,
         block=None if own_place is not None and _same(own_place, path) else block,
     )
-    _write_checked(path, text, host, str(net_type))
-    click.echo(f"wrote {path}\n{counts}\nnext: dlcore train {shlex.quote(str(path))}")
+    _override(values, overrides)
+    config = _write_checked(path, _config_text(values), host, str(net_type), bool(overrides))
+    click.echo(f"wrote {path}\n{counts}")
+    for line in _remarks(config):
+        click.echo(line)
+    click.echo(f"next: dlcore train {shlex.quote(str(path))}")
 
 
 def _net_type(host: PluginHost, name: str | None) -> NetType:
@@ -163,24 +171,36 @@ def _describe(dataset: PoseDataset) -> str:
     )
 
 
-def _config_text(
+def _config_values(
     architecture: Mapping[str, Any],
     dataset: PoseDataset,
     *,
     source: Path,
     path: Path,
     block: Mapping[str, Any] | None,
-) -> str:
-    from dlcore.engine.template import config_text, new_config
+) -> dict[str, Any]:
+    from dlcore.engine.template import new_config
 
     folder = source if source.is_dir() else source.parent
-    values = new_config(
+    return new_config(
         architecture,
         dataset.task,
         project_path=str(folder.resolve()),
         config_path=str(path.resolve()),
         dataset=block,
     )
+
+
+def _override(values: dict[str, Any], overrides: Sequence[str]) -> None:
+    from dlcore.config.overrides import apply
+
+    for override in overrides:
+        apply(values, override)
+
+
+def _config_text(values: Mapping[str, Any]) -> str:
+    from dlcore.engine.template import config_text
+
     header = (
         f"Written by `dlcore init` of dlcore {__version__}. To see every key and its value:\n"
         f"  dlcore explain {shlex.quote(FILE_NAME)}"
@@ -188,7 +208,9 @@ def _config_text(
     return config_text(values, header)
 
 
-def _write_checked(path: Path, text: str, host: PluginHost, net_type: str) -> None:
+def _write_checked(
+    path: Path, text: str, host: PluginHost, net_type: str, overridden: bool
+) -> RunConfig:
     """Put the file in place once it is known to be right."""
     from dlcore.config.loading import load_config
 
@@ -197,18 +219,38 @@ def _write_checked(path: Path, text: str, host: PluginHost, net_type: str) -> No
     try:
         draft.write_text(text, encoding="utf-8")
         try:
-            load_config(draft, host)
+            config = load_config(draft, host).config
         except ConfigError as error:
             problems = "\n".join(
                 f"  {problem.key}: {problem.message}" for problem in error.problems
             )
+            changed = " with what --set changes" if overridden else ""
             raise DlcoreError(
-                f"net type {net_type!r} gives a config that is not right, so nothing was "
+                f"net type {net_type!r}{changed} gives a config that is not right, so nothing was "
                 f"written:\n{problems}"
             ) from error
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+    return config
+
+
+def _remarks(config: RunConfig) -> Iterator[str]:
+    """What else there is to know about an approach."""
+    if config.method == "td" and config.detector is not None:
+        detector = config.detector
+        name = detector.model.get("variant") or detector.model["type"]
+        yield (
+            f"detector: {name}, trained first, for {detector.train_settings.epochs} epochs; "
+            f"--detector takes another of `dlcore list detectors`"
+        )
+    if config.method == "ctd" and not config.inference.conditions:
+        yield (
+            "conditions: training makes rough poses from the labels; for predictions, say under "
+            "inference.conditions where they come from:\n"
+            "  {config_path: FILE, snapshot_path: FILE} of a trained run, or {filepath: FILE} with "
+            "poses (.h5, .json)"
+        )
 
 
 def _same(one: Path, other: Path) -> bool:

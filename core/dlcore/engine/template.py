@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
 
 from dlcore.config.net_types import lay_over
-from dlcore.config.schema import RunConfig
+from dlcore.config.schema import Detector, RunConfig
 from dlcore.engine.yaml_writer import write_yaml
 from dlcore.interfaces import PoseTask
 
@@ -84,20 +84,39 @@ def new_config(
             "individuals": list(task.individuals),
             "with_identity": task.with_identity,
         },
-        "data": {
-            "bbox_margin": _BOX_MARGIN,
-            "colormode": defaults["data"]["colormode"],
-            "inference": {"normalize_images": True},
-            "train": {"normalize_images": True},
-        },
+        "data": {"bbox_margin": _BOX_MARGIN, **_images(defaults)},
+        **_training(defaults),
     }
-    for section, keys in _FROM_SCHEMA.items():
-        values[section] = {key: defaults[section][key] for key in keys}
+    if architecture.get("detector"):
+        values["detector"] = _detector(architecture["detector"]["model"])
     if dataset is not None:
         values["dataset"] = dict(dataset)
     values = lay_over(values, dict(architecture))
     known = [key for key in _ORDER if key in values]
     return {key: values[key] for key in [*known, *(k for k in values if k not in _ORDER)]}
+
+
+def _detector(model: Mapping[str, Any]) -> dict[str, Any]:
+    """The defaults of a detector's section. The seed is that of the run."""
+    defaults = Detector(model=dict(model)).model_dump()
+    training = _training(defaults)
+    del training["train_settings"]["seed"]
+    return {"model": defaults["model"], "data": _images(defaults), **training}
+
+
+def _images(defaults: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "colormode": defaults["data"]["colormode"],
+        "inference": {"normalize_images": True},
+        "train": {"normalize_images": True},
+    }
+
+
+def _training(defaults: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        section: {key: defaults[section][key] for key in keys}
+        for section, keys in _FROM_SCHEMA.items()
+    }
 
 
 def config_text(values: Mapping[str, Any], header: str) -> str:
@@ -111,5 +130,6 @@ def _descriptions(section: type[BaseModel], place: str) -> Iterator[tuple[str, s
     for name, field in section.model_fields.items():
         if field.description:
             yield place + name, field.description.rstrip(".")
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from _descriptions(field.annotation, f"{place}{name}.")
+        for part in (field.annotation, *get_args(field.annotation)):  # X, or X | None
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                yield from _descriptions(part, f"{place}{name}.")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, ClassVar
 
 from dlcore.interfaces import NetType, PoseTask
-from dlcore_plugins.deeplabcut.heads import identity_head, unique_head
+from dlcore_plugins.deeplabcut.augmentation import whole_images
+from dlcore_plugins.deeplabcut.backbones import FAST, MULTIPLES_OF_32, hrnet_block
+from dlcore_plugins.deeplabcut.heads import DISTANCE, further_heads
 
-_DISTANCE = 17
 _OFFSET_CHANNELS = 15
 
 
@@ -21,7 +23,6 @@ class _Dekr(NetType):
         width: Channels of the finest map of the HRNet.
     """
 
-    approach: ClassVar[str] = "bottom-up"
     stride: ClassVar[float] = 4
     name: ClassVar[str]
     width: ClassVar[int]
@@ -29,62 +30,26 @@ class _Dekr(NetType):
     def config(self, task: PoseTask) -> dict[str, Any]:
         """The config for these keypoints and individuals."""
         channels = 15 * self.width  # branches of 1, 2, 4 and 8 times the width
-        heads = {"bodypart": _dekr_head(channels, self.width, task)}
-        if task.unique_keypoints:
-            heads["unique_bodypart"] = unique_head(channels, len(task.unique_keypoints))
-        if task.with_identity:
-            heads["identity"] = identity_head(channels, task.num_individuals)
-        return {
+        config = {
             "net_type": self.name,
             "method": "bu",
             "with_center_keypoints": True,
             "model": {
-                "backbone": {
-                    "type": "HRNet",
-                    "model_name": f"hrnet_w{self.width}",
-                    "freeze_bn_stats": False,
-                    "freeze_bn_weights": False,
-                    "interpolate_branches": True,
-                    "increased_channel_count": False,
+                "backbone": hrnet_block(self.width, interpolate_branches=True),
+                "heads": {
+                    "bodypart": _dekr_head(channels, self.width, task),
+                    **further_heads(channels, task),
                 },
-                "heads": heads,
                 "backbone_output_channels": channels,
             },
-            "data": {
-                "inference": {
-                    "auto_padding": {"pad_width_divisor": 32, "pad_height_divisor": 32},
-                    "normalize_images": True,
-                },
-                "train": {
-                    "affine": {
-                        "p": 0.5,
-                        "rotation": 30,
-                        "scaling": [0.5, 1.25],
-                        "translation": 0,
-                    },
-                    "crop_sampling": {
-                        "width": 448,
-                        "height": 448,
-                        "max_shift": 0.1,
-                        "method": "hybrid",
-                    },
-                    "motion_blur": True,
-                    "gaussian_noise": 12.75,
-                    "normalize_images": True,
-                },
-            },
-            "runner": {
-                "optimizer": {"type": "AdamW", "params": {"lr": 5e-4}},
-                "scheduler": {
-                    "type": "LRListScheduler",
-                    "params": {"lr_list": [[1e-4], [1e-5]], "milestones": [90, 120]},
-                },
-            },
+            "data": whole_images({}, MULTIPLES_OF_32),
+            "runner": FAST,
         }
+        return copy.deepcopy(config)
 
 
 class DekrW18(_Dekr):
-    """DEKR on the HRNet with 18 channels; parameters and cost are with six keypoints."""
+    """DEKR on the HRNet with 18 channels."""
 
     name = "dekr_w18"
     width = 18
@@ -93,7 +58,7 @@ class DekrW18(_Dekr):
 
 
 class DekrW32(_Dekr):
-    """DEKR on the HRNet with 32 channels; parameters and cost are with six keypoints."""
+    """DEKR on the HRNet with 32 channels."""
 
     name = "dekr_w32"
     width = 32
@@ -102,7 +67,7 @@ class DekrW32(_Dekr):
 
 
 class DekrW48(_Dekr):
-    """DEKR on the HRNet with 48 channels; parameters and cost are with six keypoints."""
+    """DEKR on the HRNet with 48 channels."""
 
     name = "dekr_w48"
     width = 48
@@ -118,7 +83,7 @@ def _dekr_head(channels: int, width: int, task: PoseTask) -> dict[str, Any]:
         "target_generator": {
             "type": "DEKRGenerator",
             "num_joints": keypoints,
-            "pos_dist_thresh": _DISTANCE,
+            "pos_dist_thresh": DISTANCE,
             "bg_weight": 0.1,
         },
         "criterion": {

@@ -1,4 +1,4 @@
-"""The heads that DeepLabCut's bottom-up net types have in common, as it writes them."""
+"""The heads of DeepLabCut's bottom-up net types, as it writes them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from typing import Any
 from dlcore.interfaces import PoseTask
 from dlcore_plugins.deeplabcut.paf_graph import paf_graph
 
-_LOCREF_STD = 7.2801
-_DISTANCE = 17
+LOCREF_STD = 7.2801
+"""Pixels that an offset of 1 stands for."""
+
+DISTANCE = 17
+"""Radius in pixels around a keypoint within which it is found."""
+
 _LIMB_WIDTH = 20
 _STAGES = 5
 
@@ -24,16 +28,16 @@ def heatmap_head(channels: int, num_keypoints: int) -> dict[str, Any]:
             "apply_sigmoid": False,
             "clip_scores": True,
             "location_refinement": True,
-            "locref_std": _LOCREF_STD,
+            "locref_std": LOCREF_STD,
         },
         "target_generator": {
             "type": "HeatmapGaussianGenerator",
             "num_heatmaps": num_keypoints,
-            "pos_dist_thresh": _DISTANCE,
+            "pos_dist_thresh": DISTANCE,
             "heatmap_mode": "KEYPOINT",
             "gradient_masking": False,
             "generate_locref": True,
-            "locref_std": _LOCREF_STD,
+            "locref_std": LOCREF_STD,
         },
         "criterion": {
             "heatmap": {"type": "WeightedMSECriterion", "weight": 1.0},
@@ -44,29 +48,15 @@ def heatmap_head(channels: int, num_keypoints: int) -> dict[str, Any]:
     }
 
 
-def unique_head(channels: int, num_keypoints: int) -> dict[str, Any]:
-    """The same for keypoints that exist once per image."""
-    head = heatmap_head(channels, num_keypoints)
-    head["target_generator"]["label_keypoint_key"] = "keypoints_unique"
-    return head
-
-
-def identity_head(channels: int, num_individuals: int) -> dict[str, Any]:
-    """One doubling layer to a map for each individual, of who is where."""
-    return {
-        "type": "HeatmapHead",
-        "predictor": {"type": "IdentityPredictor", "apply_sigmoid": True},
-        "target_generator": {
-            "type": "HeatmapPlateauGenerator",
-            "num_heatmaps": num_individuals,
-            "pos_dist_thresh": _DISTANCE,
-            "heatmap_mode": "INDIVIDUAL",
-            "gradient_masking": False,
-            "generate_locref": False,
-        },
-        "criterion": {"heatmap": {"type": "WeightedBCECriterion", "weight": 1.0}},
-        "heatmap_config": _doubling([channels], num_individuals),
-    }
+def further_heads(channels: int, task: PoseTask) -> dict[str, Any]:
+    """The heads besides `bodypart`: for unique bodyparts, and for who is who among several."""
+    heads = {}
+    if task.unique_keypoints:
+        heads["unique_bodypart"] = heatmap_head(channels, len(task.unique_keypoints))
+        heads["unique_bodypart"]["target_generator"]["label_keypoint_key"] = "keypoints_unique"
+    if task.with_identity and task.num_individuals > 1:
+        heads["identity"] = _identity_head(channels, task.num_individuals)
+    return heads
 
 
 def paf_head(channels: Sequence[int], task: PoseTask) -> dict[str, Any]:
@@ -90,7 +80,7 @@ def paf_head(channels: Sequence[int], task: PoseTask) -> dict[str, Any]:
             "num_uniquebodyparts": 0,
             "nms_radius": 5,
             "sigma": 1.0,
-            "locref_stdev": _LOCREF_STD,
+            "locref_stdev": LOCREF_STD,
             "min_affinity": 0.05,
             "graph": graph,
             "edges_to_keep": list(range(len(graph))),
@@ -103,11 +93,11 @@ def paf_head(channels: Sequence[int], task: PoseTask) -> dict[str, Any]:
                 {
                     "type": "HeatmapPlateauGenerator",
                     "num_heatmaps": keypoints,
-                    "pos_dist_thresh": _DISTANCE,
+                    "pos_dist_thresh": DISTANCE,
                     "heatmap_mode": "KEYPOINT",
                     "gradient_masking": False,
                     "generate_locref": True,
-                    "locref_std": _LOCREF_STD,
+                    "locref_std": LOCREF_STD,
                 },
                 {
                     "type": "PartAffinityFieldGenerator",
@@ -125,6 +115,24 @@ def paf_head(channels: Sequence[int], task: PoseTask) -> dict[str, Any]:
         "locref_config": _doubling(channels, 2 * keypoints),
         "paf_config": _doubling(channels, 2 * len(graph)),
         "num_stages": _STAGES,
+    }
+
+
+def _identity_head(channels: int, num_individuals: int) -> dict[str, Any]:
+    """One doubling layer to a map for each individual, of who is where."""
+    return {
+        "type": "HeatmapHead",
+        "predictor": {"type": "IdentityPredictor", "apply_sigmoid": True},
+        "target_generator": {
+            "type": "HeatmapPlateauGenerator",
+            "num_heatmaps": num_individuals,
+            "pos_dist_thresh": DISTANCE,
+            "heatmap_mode": "INDIVIDUAL",
+            "gradient_masking": False,
+            "generate_locref": False,
+        },
+        "criterion": {"heatmap": {"type": "WeightedBCECriterion", "weight": 1.0}},
+        "heatmap_config": _doubling([channels], num_individuals),
     }
 
 

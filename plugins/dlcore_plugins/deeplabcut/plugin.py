@@ -84,4 +84,109 @@ def register_net_types() -> list[Component]:
             "dlcore_plugins.deeplabcut.dekr_net_types:DekrW48",
             summary="HRNet-W48 and DEKR: several animals by their centres, as in DeepLabCut.",
         ),
+        Component(
+            "top_down_resnet_50",
+            "dlcore_plugins.deeplabcut.top_down:TopDownResNet50",
+            summary="A detector, then heatmaps of each animal by ResNet-50 with group norm.",
+        ),
+        Component(
+            "top_down_resnet_101",
+            "dlcore_plugins.deeplabcut.top_down:TopDownResNet101",
+            summary="A detector, then heatmaps of each animal by ResNet-101.",
+        ),
+        Component(
+            "top_down_hrnet_w18",
+            "dlcore_plugins.deeplabcut.top_down:TopDownHRNetW18",
+            summary="A detector, then heatmaps of each animal by HRNet-W18.",
+        ),
+        Component(
+            "top_down_hrnet_w32",
+            "dlcore_plugins.deeplabcut.top_down:TopDownHRNetW32",
+            summary="A detector, then heatmaps of each animal by HRNet-W32.",
+        ),
+        Component(
+            "top_down_hrnet_w48",
+            "dlcore_plugins.deeplabcut.top_down:TopDownHRNetW48",
+            summary="A detector, then heatmaps of each animal by HRNet-W48.",
+        ),
+        Component(
+            "top_down_cspnext_s",
+            "dlcore_plugins.deeplabcut.top_down:TopDownCSPNeXtS",
+            summary="A detector, then heatmaps of each animal by CSPNeXt-S.",
+        ),
+        Component(
+            "top_down_cspnext_m",
+            "dlcore_plugins.deeplabcut.top_down:TopDownCSPNeXtM",
+            summary="A detector, then heatmaps of each animal by CSPNeXt-M.",
+        ),
+        Component(
+            "top_down_cspnext_x",
+            "dlcore_plugins.deeplabcut.top_down:TopDownCSPNeXtX",
+            summary="A detector, then heatmaps of each animal by CSPNeXt-X.",
+        ),
+        Component(
+            "rtmpose_s",
+            "dlcore_plugins.deeplabcut.top_down:RTMPoseS",
+            summary="A detector, then RTMPose-S on each animal, at 256x256.",
+        ),
+        Component(
+            "rtmpose_m",
+            "dlcore_plugins.deeplabcut.top_down:RTMPoseM",
+            summary="A detector, then RTMPose-M on each animal, at 256x256.",
+        ),
+        Component(
+            "rtmpose_x",
+            "dlcore_plugins.deeplabcut.top_down:RTMPoseX",
+            summary="A detector, then RTMPose-X on each animal, at 384x384.",
+        ),
+        Component(
+            "animaltokenpose_base",
+            "dlcore_plugins.deeplabcut.top_down:AnimalTokenPose",
+            summary="A detector, then an HRNet-W32 and a transformer on each animal.",
+        ),
+        Component(
+            "ctd_coam_w32",
+            "dlcore_plugins.deeplabcut.conditional_net_types:CoAMW32",
+            summary="Corrects another model's poses with an HRNet-W32 that attends to them.",
+        ),
+        Component(
+            "ctd_coam_w48",
+            "dlcore_plugins.deeplabcut.conditional_net_types:CoAMW48",
+            summary="Corrects another model's poses with an HRNet-W48 that attends to them.",
+        ),
+        Component(
+            "ctd_coam_w48_human",
+            "dlcore_plugins.deeplabcut.conditional_net_types:CoAMW48Human",
+            summary="Corrects another model's poses with an HRNet-W48 made for people.",
+        ),
+        Component(
+            "ctd_prenet_hrnet_w32",
+            "dlcore_plugins.deeplabcut.conditional_net_types:PreNetHRNetW32",
+            summary="Corrects another model's poses with an HRNet-W32.",
+        ),
+        Component(
+            "ctd_prenet_hrnet_w48",
+            "dlcore_plugins.deeplabcut.conditional_net_types:PreNetHRNetW48",
+            summary="Corrects another model's poses with an HRNet-W48.",
+        ),
+        Component(
+            "ctd_prenet_rtmpose_s",
+            "dlcore_plugins.deeplabcut.conditional_net_types:PreNetRTMPoseS",
+            summary="Corrects another model's poses with RTMPose-S.",
+        ),
+        Component(
+            "ctd_prenet_rtmpose_m",
+            "dlcore_plugins.deeplabcut.conditional_net_types:PreNetRTMPoseM",
+            summary="Corrects another model's poses with RTMPose-M.",
+        ),
+        Component(
+            "ctd_prenet_rtmpose_x",
+            "dlcore_plugins.deeplabcut.conditional_net_types:PreNetRTMPoseX",
+            summary="Corrects another model's poses with RTMPose-X at 384x384.",
+        ),
+        Component(
+            "ctd_prenet_rtmpose_x_human",
+            "dlcore_plugins.deeplabcut.conditional_net_types:PreNetRTMPoseXHuman",
+            summary="Corrects another model's poses with RTMPose-X at 288x384, for people.",
+        ),
     ]

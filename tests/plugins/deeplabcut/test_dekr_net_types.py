@@ -1,41 +1,22 @@
 """The configs of the DEKR net types are DeepLabCut's, key for key."""
 
 import pytest
-import yaml
 
-from dlcore.config.loading import load_config
-from dlcore.engine.assembly import build_model
 from dlcore.interfaces import PoseTask
 from dlcore.testing import check_net_type
 from dlcore_plugins.deeplabcut.dekr_net_types import DekrW18, DekrW32, DekrW48
+from tests.plugins.deeplabcut.measuring import measure
+from tests.plugins.deeplabcut.reference import TASK, TASKS, reference_config, without_null
 
 NET_TYPES = {"dekr_w18": DekrW18, "dekr_w32": DekrW32, "dekr_w48": DekrW48}
-KINDS = ["single", "multi", "multi_identity", "multi_unique", "multi_identity_unique"]
 
 
-def task_of(metadata):
-    return PoseTask(
-        tuple(metadata["bodyparts"]),
-        tuple(metadata["unique_bodyparts"]),
-        tuple(metadata["individuals"]),
-        with_identity=bool(metadata.get("with_identity")),
-    )
-
-
-def without_null(value):
-    if isinstance(value, dict):
-        return {k: without_null(v) for k, v in value.items() if v is not None and v is not False}
-    return value
-
-
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TASKS)
 @pytest.mark.parametrize("name", NET_TYPES)
 def test_the_config_is_the_reference(name, kind, shared):
-    path = shared / "peer" / "configs" / kind / f"{name}.yaml"
-    text = path.read_text(encoding="utf-8").replace("1e-05", "1.0e-05")
-    reference = without_null(yaml.safe_load(text))
+    reference = reference_config(shared, kind, name)
 
-    config = without_null(NET_TYPES[name]().config(task_of(reference["metadata"])))
+    config = without_null(NET_TYPES[name]().config(TASKS[kind]))
 
     for key in ("net_type", "method", "model", "with_center_keypoints"):
         assert config[key] == reference[key], key
@@ -52,18 +33,12 @@ def test_keeps_the_contract(name):
     check_net_type(NET_TYPES[name](), task)
 
 
-@pytest.mark.parametrize("name", ["dekr_w18", "dekr_w32"])
-def test_size_and_stride_are_those_of_the_network(name, host, tmp_path):
-    task = PoseTask(tuple("abcdef"), individuals=("x", "y"))
-    net_type = NET_TYPES[name]()
-    config = net_type.config(task)
-    config["metadata"] = {"bodyparts": list(task.keypoints), "individuals": list(task.individuals)}
-    config["train_settings"] = {"epochs": 1}
-    path = tmp_path / "pytorch_config.yaml"
-    path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+@pytest.mark.parametrize("name", NET_TYPES)
+def test_size_cost_and_stride_are_those_of_the_network(name, host, tmp_path):
+    net_type = NET_TYPES[name]
 
-    model = build_model(host, load_config(path, host).config, task, fresh=False)
+    measured = measure(net_type().config(TASK), TASK, host, tmp_path)
 
-    millions = sum(p.numel() for p in model.parameters()) / 1e6
-    assert net_type.parameters == pytest.approx(millions, abs=0.05)
-    assert net_type.stride == model.strides["bodypart"]
+    assert net_type.parameters == pytest.approx(measured.parameters, abs=0.051)
+    assert net_type.gflops == pytest.approx(measured.gflops, abs=0.051)
+    assert net_type.stride == measured.stride
