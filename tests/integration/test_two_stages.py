@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import textwrap
 
 import pytest
@@ -10,7 +12,7 @@ import yaml
 
 from dlcore.cli.main import main
 from dlcore.engine.snapshots import list_snapshots, load_snapshot
-from dlcore.testing.animals import write_animals
+from dlcore.testing.animals import KEYPOINTS, write_animals
 from tests.integration.conftest import small_config
 
 PLUGIN = '''
@@ -219,3 +221,37 @@ def test_a_named_snapshot_of_either_stage_is_gone_on_from(train, whole, tmp_path
     [first] = [s.path for s in list_snapshots(whole) if s.epoch == 1]
     assert train(tmp_path, "--stage", "pose", "--resume", str(first)) == 0
     assert epochs(tmp_path) == [2]
+
+
+def test_odd_boxes_and_images_without_animals_are_trained_on(train, folder, tmp_path, capsys):
+    """Of eight individuals, those in the last image are not labelled; one box lies outside."""
+    shutil.copytree(folder / "animals", tmp_path / "animals")
+    path = tmp_path / "animals" / "train.json"
+    content = json.loads(path.read_text())
+    annotations = [a for a in content["annotations"] if a["image_id"] != 3]
+    annotations[0]["bbox"] = [500, 500, 20, 20]
+    annotations[1]["bbox"] = [10, 10, 0, 20]  # the keypoints are taken instead
+    annotations[2]["bbox"] = [-50, -50, 500, 500]
+    annotations[3]["bbox"] = [float("nan"), 10, 20, 20]
+    content["annotations"] = annotations
+    path.write_text(json.dumps(content))
+
+    code = train(tmp_path / "run", "--set", f"dataset.root={tmp_path / 'animals'}")
+
+    stderr = capsys.readouterr().err
+    assert code == 0
+    assert "4 training and 2 test images" in stderr
+    assert "crops: 5 for training, 4 for testing" in stderr
+
+
+def test_more_animals_than_the_config_knows_are_told_before_the_first_epoch(
+    train, tmp_path, capsys
+):
+    names = ", ".join(KEYPOINTS)
+    more = ("--set", f"metadata.bodyparts=[{names}]", "--set", "metadata.individuals=[one]")
+
+    assert train(tmp_path / "run", *more) == 1
+    stderr = capsys.readouterr().err
+    assert "has 2 labelled individuals, but the config has place for 1" in stderr
+    assert "metadata.individuals" in stderr
+    assert "epoch 1" not in stderr

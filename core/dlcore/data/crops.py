@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlcore.data.images import image_size
-from dlcore.data.samples import boxes_from_keypoints, settle_visibility
+from dlcore.data.samples import boxes_from_keypoints, clip_boxes, settle_visibility
 from dlcore.interfaces.geometry import (
     compose,
     invert,
@@ -27,6 +27,8 @@ Array = npt.NDArray[np.float64]
 def one_by_one(records: Sequence[Record], margin: float) -> list[Record]:
     """A record for each individual that has a labelled keypoint and a box with an area.
 
+    What counts is the area inside the image; the boxes themselves stay as they are.
+
     Args:
         records: Of whole images.
         margin: Pixels added around the keypoints where a record has no boxes.
@@ -38,9 +40,10 @@ def one_by_one(records: Sequence[Record], margin: float) -> list[Record]:
         boxes = record.boxes
         if boxes is None:
             boxes = boxes_from_keypoints(keypoints, size, margin)
+        seen = (clip_boxes(boxes, size)[:, 2:] > 0).all(axis=1)
         for row in range(len(keypoints)):
             labelled = (keypoints[row, :, 2] > LABELLED).any()
-            if labelled and (boxes[row, 2:] > 0).all():
+            if labelled and seen[row]:
                 found.append(
                     replace(
                         record,

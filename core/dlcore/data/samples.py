@@ -28,6 +28,7 @@ def make_sample(
     """A sample of one image as it is stored, before any transform.
 
     Points that are NaN become (0, 0, 0); points outside the image lose their visibility for good.
+    Boxes that are not finite become zeros.
     An image whose record has no unique keypoints at all has undefined ones.
 
     Args:
@@ -53,7 +54,7 @@ def make_sample(
         image=image,
         keypoints=keypoints,
         unique_keypoints=settle_visibility(unique, (width, height)),
-        boxes=np.nan_to_num(boxes).astype(np.float32),
+        boxes=np.where(np.isfinite(boxes).all(axis=-1, keepdims=True), boxes, 0).astype(np.float32),
         individual_ids=record.individual_ids.astype(np.int64),
         to_network=np.eye(2, 3),
         neighbours=record.neighbours,
@@ -103,7 +104,7 @@ def boxes_from_keypoints(
 
 
 def clip_boxes(boxes: FloatArray, size: tuple[int, int]) -> npt.NDArray[np.float32]:
-    """Boxes (N, 4) xywh cut to the image; those without an area become zeros."""
+    """Boxes (N, 4) xywh cut to the image; those without an area there, or with NaN, are zeros."""
     low = np.clip(boxes[:, :2], 0, size)
     high = np.clip(boxes[:, :2] + boxes[:, 2:], 0, size)
     clipped = np.concatenate([low, high - low], axis=-1).astype(np.float32)

@@ -28,7 +28,7 @@ def box_metrics(boxes: Arrays, scores: Arrays, truth: Arrays) -> dict[str, float
     Args:
         boxes: For each image (P, 4) x, y, width, height; of more than 100, the best 100 count.
         scores: For each image (P,).
-        truth: For each image (G, 4); boxes without an area are left out.
+        truth: For each image (G, 4); boxes without an area, or with NaN, are left out.
 
     Returns:
         `mAP@50:95`, `mAP@50`, `mAP@75` and the same of `mAR`, in percent; NaN without true boxes.
@@ -46,7 +46,8 @@ def box_metrics(boxes: Arrays, scores: Arrays, truth: Arrays) -> dict[str, float
         best = np.argsort(-np.asarray(certain, np.float64), kind="stable")[:MAX_DETECTIONS]
         columns = np.concatenate([found, np.reshape(certain, (-1, 1))], axis=1)
         predicted.append(np.asarray(columns[best], np.float64))
-        true.append(np.asarray(labelled[(labelled[:, 2:] > 0).all(axis=1)], np.float64))
+        sound = np.isfinite(labelled).all(axis=1) & (labelled[:, 2:] > 0).all(axis=1)
+        true.append(np.asarray(labelled[sound], np.float64))
     num_true = sum(map(len, true))
     if not num_true:
         return {f"{name}@{level}": np.nan for name in ("mAP", "mAR") for level in NAMES}

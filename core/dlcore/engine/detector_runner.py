@@ -154,7 +154,7 @@ def true_boxes(record: Record, margin: float) -> Array:
     """
     size = record.size or image_size(record.image)
     if record.boxes is not None:
-        boxes = clip_boxes(np.nan_to_num(record.boxes), size)
+        boxes = clip_boxes(record.boxes, size)
     else:
         boxes = boxes_from_keypoints(settle_visibility(record.keypoints, size), size, margin)
     return boxes.astype(np.float64)

@@ -135,6 +135,43 @@ def test_given_boxes_are_taken_and_empty_ones_left_out():
     np.testing.assert_array_equal(found[0].boxes, boxes[:1])
 
 
+OUTSIDE, COVERING = [205.0, 10, 30, 40], [-10.0, -10, 400, 300]
+
+
+@pytest.mark.parametrize(
+    ("box", "taken"),
+    [
+        (OUTSIDE, False),
+        ([10.0, -50, 30, 50], False),
+        ([10.0, 10, 0, 40], False),
+        ([10.0, 10, -5, 40], False),
+        ([np.nan, 10, 30, 40], False),
+        ([10.0, 10, 30, np.nan], False),
+        (COVERING, True),
+        ([-5.0, 10, 20, 40], True),
+    ],
+)
+def test_only_boxes_with_an_area_inside_the_image_are_cut_out(box, taken):
+    found = one_by_one([record([[[10, 10, 2]]], np.array([box], np.float32))], margin=5)
+
+    assert len(found) == taken
+    if taken:
+        assert found[0].boxes.tolist() == [box]
+
+
+def test_a_box_that_covers_all_gives_a_crop_of_all():
+    crop = TopDownCrop((64, 32))(sample([0.0, 0, 200, 100]), RNG)
+
+    np.testing.assert_allclose(crop.to_network, [[0.32, 0, 0], [0, 0.32, 0]])
+    assert crop.boxes.tolist() == [[0, 0, 64, 32]]
+
+
+def test_images_without_animals_give_no_crops():
+    nobody = record(np.zeros((0, 1, 3)))
+
+    assert one_by_one([nobody, record([[[10, 10, 0]]])], margin=5) == []
+
+
 def test_a_crop_makes_a_sample_of_a_record():
     task = one_individual(PoseTask(("a", "b"), ("u",), ("i", "j")))
     [one] = one_by_one([record([[[60, 40, 2], [100, 60, 2]]])], margin=10)

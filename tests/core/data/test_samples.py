@@ -79,6 +79,22 @@ def test_boxes_are_cut_by_the_frame_and_vanish_outside():
     )
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", range(4))
+def test_a_box_that_is_not_finite_is_no_box(bad, place):
+    boxes = np.array([[1.0, 2, 30, 4]])
+    boxes[0, place] = bad
+    sample = make_sample(replace(make_record(Path("a.png")), boxes=boxes), IMAGE, TASK, 20)
+
+    assert finish_sample(sample).boxes.tolist() == [[0, 0, 0, 0]]
+
+
+def test_a_box_with_nan_vanishes_where_boxes_are_cut():
+    boxes = np.array([[np.nan, 2, 30, 4], [1, 2, 3, np.nan], [0, 0, 40, 30]])
+
+    assert clip_boxes(boxes, (40, 30)).tolist() == [[0] * 4, [0] * 4, [0, 0, 40, 30]]
+
+
 def test_boxes_of_the_dataset_are_taken_as_they_are():
     record = replace(make_record(Path("a.png")), boxes=np.array([[1, 2, 30, 4]]))
 

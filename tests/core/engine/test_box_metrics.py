@@ -94,9 +94,27 @@ def test_perfect_boxes_give_a_hundred_percent():
     assert box_metrics(truth, [np.full(3, 0.5)], truth) == pytest.approx(dict.fromkeys(NAMES, 100))
 
 
+def test_boxes_beyond_the_image_and_around_all_of_it_count_like_others():
+    truth = [np.array([[0.0, 0, 64, 48]]), np.array([[-20.0, -20, 30, 30]])]
+
+    assert box_metrics(truth, [np.ones(1)] * 2, truth) == pytest.approx(dict.fromkeys(NAMES, 100))
+
+
+def test_predictions_that_are_not_numbers_are_false_alarms():
+    truth = [np.array([[10.0, 10, 20, 20]])]
+    found = [np.array([[np.nan, 10, 20, 20], [10, 10, 20, 20]])]
+
+    with_alarm = box_metrics(found, [np.array([0.9, 0.8])], truth)
+
+    assert with_alarm["mAR@50"] == pytest.approx(100)
+    assert with_alarm["mAP@50"] == pytest.approx(50)
+
+
 def test_boxes_without_an_area_are_no_truth():
     box = np.array([[10.0, 10, 20, 20]])
-    labels = np.array([[10.0, 10, 20, 20], [0, 0, 0, 0], [5, 5, 10, 0]])
+    labels = np.array(
+        [[10.0, 10, 20, 20], [0, 0, 0, 0], [5, 5, 10, 0], [np.nan, 5, 9, 9], [5, 5, 9, np.nan]]
+    )
 
     assert box_metrics([box], [np.ones(1)], [labels])["mAR@50"] == pytest.approx(100)
 

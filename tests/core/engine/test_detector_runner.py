@@ -107,6 +107,7 @@ def test_images_without_animals_and_boxes_without_an_area_give_no_boxes():
     labels = batch().labels
     labels.boxes[0] = 0
     labels.boxes[1, 0] = torch.tensor([5.0, 5, 0, 9])
+    labels.boxes[1, 1] = torch.tensor([5.0, torch.nan, 9, 9])
 
     for target in detection_targets(labels):
         assert target["boxes"].shape == (0, 4)
@@ -174,6 +175,12 @@ def test_true_boxes_are_cut_to_the_image():
     found = true_boxes(record([[-5, 40, 20, 20], [70, 70, 5, 5], [0, 0, 64, 48]]), 20)
 
     assert found.tolist() == [[0, 40, 15, 8], [0, 0, 0, 0], [0, 0, 64, 48]]
+
+
+def test_true_boxes_that_are_no_numbers_are_left_out():
+    found = true_boxes(record([[np.nan, 4, 20, 20], [4, 4, 20, np.nan], [1, 2, 3, 4]]), 20)
+
+    assert found.tolist() == [[0, 0, 0, 0], [0, 0, 0, 0], [1, 2, 3, 4]]
 
 
 def test_true_boxes_come_from_keypoints_with_the_margin():

@@ -80,6 +80,42 @@ def test_weights_of_coco_are_taken_with_the_classes_and_without(variant, tmp_pat
     assert threshold == (0.001 if variant.startswith("ssd") else 0.3)
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_images_without_animals_teach_what_is_background(variant):
+    torch.manual_seed(0)
+    detector = make(variant, pretrained=False)
+    empty = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
+
+    losses, _ = detector(IMAGES, [empty])
+    sum(losses.values()).backward()
+
+    gradients = {n: p.grad for n, p in detector.named_parameters() if p.grad is not None}
+    assert all(loss.isfinite() for loss in losses.values())
+    assert all(gradient.isfinite().all() for gradient in gradients.values())
+    classifies = ("cls_score", "cls_logits", "classification_head")
+    assert any(g.any() for n, g in gradients.items() if any(word in n for word in classifies))
+    assert any(g.any() for n, g in gradients.items() if "backbone" in n)
+
+
+@pytest.mark.parametrize("variant", ["ssdlite320_mobilenet_v3_large", *list(VARIANTS)[1:2]])
+@pytest.mark.parametrize(
+    "box",
+    [
+        [0.0, 0, 64, 64],
+        [-20.0, -20, 90, 90],
+        [100.0, 100, 130, 120],
+        [30.0, 30, 30, 50],
+        [torch.nan, 3, 20, 20],
+        [3.0, 3, torch.inf, 20],
+    ],
+)
+def test_odd_boxes_leave_the_losses_finite(variant, box):
+    detector = make(variant, pretrained=False)
+    losses, _ = detector(IMAGES, [{"boxes": torch.tensor([box]), "labels": torch.tensor([1])}])
+
+    assert all(loss.isfinite() for loss in losses.values())
+
+
 def test_the_names_of_the_classes_are_those_of_every_file_for_coco():
     for variant in VARIANTS:
         names = get_model_weights(variant)["COCO_V1"].meta["categories"]
