@@ -12,6 +12,7 @@ from dlcore.interfaces import Logger, RunInfo
 LOGGER = logging.getLogger("dlcore")
 
 STEP = "step"
+TABLE = "learning_stats.csv"
 
 
 class CSVLogger(Logger):
@@ -41,9 +42,7 @@ class CSVLogger(Logger):
         name = Path(log_filename)
         if name.name != log_filename or log_filename in ("", ".."):
             raise ValueError(f"log_filename must be a name without folders, got {log_filename!r}")
-        if run.stage == "detector":
-            name = name.with_name(f"{name.stem}_detector{name.suffix}")
-        self.path = run.folder / name
+        self.path = _place(run, name)
         self._rows = {
             step: row for step, row in _read(self.path).items() if step <= run.resumed_from_epoch
         }
@@ -59,6 +58,22 @@ class CSVLogger(Logger):
             writer.writeheader()
             writer.writerows({STEP: step, **self._rows[step]} for step in sorted(self._rows))
         temporary.replace(self.path)
+
+
+def recorded_epochs(run: RunInfo) -> dict[int, dict[str, float]]:
+    """The numbers of the epochs that a resumed run goes on from, by epoch and name, in order."""
+    rows = _read(_place(run, Path(TABLE)))
+    return {
+        step: {name: float(value) for name, value in rows[step].items()}
+        for step in sorted(rows)
+        if step <= run.resumed_from_epoch
+    }
+
+
+def _place(run: RunInfo, name: Path) -> Path:
+    if run.stage == "detector":
+        name = name.with_name(f"{name.stem}_detector{name.suffix}")
+    return run.folder / name
 
 
 def _read(path: Path) -> dict[int, dict[str, str]]:

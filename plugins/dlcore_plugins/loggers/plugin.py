@@ -16,6 +16,11 @@ def register_loggers() -> list[Component]:
         Component(
             "WandbLogger",
             "dlcore_plugins.loggers.wandb_logger:WandbLogger",
-            summary="Sends the numbers of a run to Weights & Biases.",
+            summary="Sends the numbers and pictures of a run to Weights & Biases.",
+        ),
+        Component(
+            "TensorBoardLogger",
+            "dlcore_plugins.loggers.tensorboard_logger:TensorBoardLogger",
+            summary="Writes the numbers and pictures of a run for TensorBoard.",
         ),
     ]

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import logging
-import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import wandb
 import yaml
+from pydantic import PositiveInt
 
 from dlcore.interfaces import Logger, RunInfo
+from dlcore_plugins.loggers.csv_logger import recorded_epochs
+from dlcore_plugins.loggers.wandb_start import start_run
 
-LOGGER = logging.getLogger("dlcore")
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
-INFO_FILE = "wandb_info.yaml"
-PATIENCE_SECONDS = 15
+EPOCH = "epoch"
 _OWN_NAMES = {"project": "project_name", "name": "run_name"}
+_OTHER_RUNS = ("resume_from", "fork_from")
 
 
 class WandbLogger(Logger):
@@ -34,7 +37,8 @@ class WandbLogger(Logger):
             `-detector`.
         project_name: Project in W&B.
         run_name: Name of the run in W&B.
-        image_log_interval: Not used yet: no pictures are sent.
+        image_log_interval: Send pictures every so many epochs: a training and a test image with
+            their labels, predictions and maps. Null for none.
         train_folder: Ignored; it is always the run's folder.
         wandb_kwargs: Arguments of `wandb.init`.
         arguments: The same without `wandb_kwargs` around them, for example `tags` or `entity`.
@@ -49,31 +53,34 @@ class WandbLogger(Logger):
         *,
         project_name: str = "deeplabcut",
         run_name: str = "tmp",
-        image_log_interval: int | None = None,
+        image_log_interval: PositiveInt | None = None,
         train_folder: str | None = None,
         wandb_kwargs: dict[str, Any] | None = None,
         **arguments: Any,
     ) -> None:
         given = _joined(wandb_kwargs or {}, arguments)
-        if image_log_interval:
-            LOGGER.warning("logger.image_log_interval: pictures are not sent to W&B yet")
+        self.image_interval = image_log_interval
         suffix = "-detector" if run.stage == "detector" else ""
-        self._info = run.folder / f"{Path(INFO_FILE).stem}{suffix}.yaml"
+        number = f"-{run.number}" if run.number > 1 else ""
+        info_file = run.folder / f"wandb_info{suffix}{number}.yaml"
         defaults: dict[str, Any] = {
             "project": project_name,
             "name": run_name + suffix,
             "dir": str(run.folder),
-            "settings": wandb.Settings(init_timeout=PATIENCE_SECONDS),
+            "reinit": "create_new",
         }
-        if run.resumed_from_epoch and "id" not in given:
-            defaults |= _former_run(self._info)
-        self._run: Any = _start(defaults | given)
+        if run.resumed and not any(name in given for name in _OTHER_RUNS):
+            defaults |= _former_run(info_file)
+        self._run: Any = start_run(defaults | given)
+        self._run.define_metric("*", step_metric=EPOCH)
         info = {
             "entity": self._run.entity,
             "project": self._run.project,
             "run_id": self._run.id,
         }
-        self._info.write_text(yaml.safe_dump(info), encoding="utf-8")
+        info_file.write_text(yaml.safe_dump(info), encoding="utf-8")
+        if run.resumed:
+            self._catch_up(run)
 
     def log_config(self, config: Mapping[str, Any]) -> None:
         """Show the configuration beside the run."""
@@ -81,11 +88,31 @@ class WandbLogger(Logger):
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         """Send the numbers of one epoch."""
-        self._run.log(dict(metrics), step=step)
+        self._send(metrics, step)
+
+    def log_images(self, images: Mapping[str, npt.NDArray[np.uint8]], step: int) -> None:
+        """Send the pictures of one epoch."""
+        self._send({name: wandb.Image(image) for name, image in images.items()}, step)
 
     def close(self) -> None:
         """Send what is left."""
         self._run.finish()
+
+    def _send(self, values: Mapping[str, Any], epoch: int) -> None:
+        # W&B drops what comes for a step before its latest: a run that goes on from an older
+        # snapshot is appended, and shown over the epoch.
+        self._run.log({**values, EPOCH: epoch}, step=max(epoch, self._run.step))
+
+    def _catch_up(self, run: RunInfo) -> None:
+        """Send what W&B does not have of the epochs before.
+
+        Offline it has nothing: without this, syncing the second part of a run would replace the
+        first one on the server.
+        """
+        known = self._run.step
+        for epoch, values in recorded_epochs(run).items():
+            if epoch >= known:
+                self._send(values, epoch)
 
 
 def _joined(nested: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -110,24 +137,3 @@ def _former_run(path: Path) -> dict[str, Any]:
     if not isinstance(info, Mapping) or not info.get("run_id"):
         return {}
     return {"id": str(info["run_id"]), "resume": "allow"}
-
-
-def _start(arguments: dict[str, Any]) -> Any:
-    mode = arguments.get("mode") or os.environ.get("WANDB_MODE") or "online"
-    if mode == "online" and not _has_key():
-        LOGGER.warning("no key for W&B is known: the run is kept in its folder; `wandb login`")
-        arguments["mode"] = "offline"
-    try:
-        return wandb.init(**arguments)
-    except wandb.Error as error:
-        if mode != "online":
-            raise
-        reason = str(error).partition("\n")[0]
-        LOGGER.warning("W&B cannot be reached (%s): the run is kept in its folder", reason)
-        return wandb.init(**{**arguments, "mode": "offline"})
-
-
-def _has_key() -> bool:
-    if "prompt" in inspect.signature(wandb.login).parameters:
-        return bool(wandb.login(prompt=False, verify=False))
-    return wandb.api.api_key is not None  # older versions of wandb
