@@ -163,6 +163,10 @@ def net_type_for_several(cls: type, _: Path) -> None:
     check_net_type(cls(), TWO_ANIMALS)
 
 
+def net_type_for_crops(cls: type, _: Path) -> None:
+    check_net_type(cls(), fake_task(3, num_individuals=2))
+
+
 class FourCells(Backbone):
     """Enough of a network to run a runner."""
 
@@ -462,7 +466,6 @@ CHECKS: dict[str, dict[str, list[Check]]] = {
     "net_types": {
         "dlcrnet_stride16_ms5": [net_type_for_several],
         "dlcrnet_stride32_ms5": [net_type_for_several],
-        "light_efficientnet": [net_type],
         **{
             name: [net_type, net_type_for_several]
             for name in (
@@ -472,10 +475,17 @@ CHECKS: dict[str, dict[str, list[Check]]] = {
                 *("cspnext_s", "cspnext_m", "cspnext_x"),
                 *("hrnet_w18", "hrnet_w32", "hrnet_w48"),
                 *("resnet_50", "resnet_101"),
+                *("light_efficientnet", "convnext_t", "dinov2_s"),
+            )
+        },
+        **{
+            name: [net_type, net_type_for_crops]
+            for name in (
                 *("top_down_cspnext_s", "top_down_cspnext_m", "top_down_cspnext_x"),
                 *("top_down_hrnet_w18", "top_down_hrnet_w32", "top_down_hrnet_w48"),
                 *("top_down_resnet_50", "top_down_resnet_101"),
                 *("rtmpose_s", "rtmpose_m", "rtmpose_x", "animaltokenpose_base"),
+                "simcc_dinov2_s",
                 *("ctd_coam_w32", "ctd_coam_w48", "ctd_coam_w48_human"),
                 *("ctd_prenet_hrnet_w32", "ctd_prenet_hrnet_w48"),
                 *("ctd_prenet_rtmpose_s", "ctd_prenet_rtmpose_m"),

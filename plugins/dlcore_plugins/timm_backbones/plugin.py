@@ -37,6 +37,21 @@ def register_net_types() -> list[Component]:
         Component(
             "light_efficientnet",
             "dlcore_plugins.timm_backbones.net_types:LightEfficientNet",
-            summary="EfficientNet-Lite0 and one heatmap per bodypart: trains on a CPU.",
+            summary="EfficientNet-Lite0 and heatmaps, with limbs for several animals: for CPUs.",
+        ),
+        Component(
+            "convnext_t",
+            "dlcore_plugins.timm_backbones.net_types:ConvNeXtT",
+            summary="ConvNeXt-Tiny and a feature pyramid: heatmaps, limbs for several animals.",
+        ),
+        Component(
+            "dinov2_s",
+            "dlcore_plugins.timm_backbones.net_types:DinoV2S",
+            summary="A small DINOv2 transformer: heatmaps, and limbs for several animals.",
+        ),
+        Component(
+            "simcc_dinov2_s",
+            "dlcore_plugins.timm_backbones.net_types:SimCCDinoV2S",
+            summary="A detector, then a small DINOv2 transformer and bins along x and y.",
         ),
     ]

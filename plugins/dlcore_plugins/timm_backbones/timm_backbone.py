@@ -177,16 +177,18 @@ class TimmBackbone(Backbone):
         known_mean, known_std = normalization(self.model)
         wanted_mean = _three("mean", mean, known_mean)
         wanted_std = _three("std", std, known_std)
-        if not (wanted_std > 0).all():
+        if min(wanted_std) <= 0:
             raise ValueError(f"std must be above 0, got {std}")
-        given_mean, given_std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
-        scale = (given_std / wanted_std)[:, None, None]
-        shift = ((given_mean - wanted_mean) / wanted_std)[:, None, None]
-        same = bool((scale == 1).all() and (shift == 0).all())
+        scale = [given / wanted for given, wanted in zip(IMAGENET_STD, wanted_std, strict=True)]
+        shift = [
+            (given - middle) / deviation
+            for given, middle, deviation in zip(IMAGENET_MEAN, wanted_mean, wanted_std, strict=True)
+        ]
+        same = scale == [1.0] * 3 and shift == [0.0] * 3
         self._scale: Tensor | None
         self._shift: Tensor | None
-        self.register_buffer("_scale", None if same else scale, persistent=False)
-        self.register_buffer("_shift", None if same else shift, persistent=False)
+        self.register_buffer("_scale", None if same else _by_channel(scale), persistent=False)
+        self.register_buffer("_shift", None if same else _by_channel(shift), persistent=False)
 
 
 def _square(img_size: int | list[int] | None) -> tuple[int, int] | None:
@@ -219,8 +221,13 @@ def _choose(
     return chosen
 
 
-def _three(name: str, given: list[float] | None, known: tuple[float, ...]) -> Tensor:
+def _three(name: str, given: list[float] | None, known: tuple[float, ...]) -> tuple[float, ...]:
     values = tuple(given) if given is not None else known
     if len(values) != 3:
         raise ValueError(f"{name} must be three numbers, for red, green and blue, got {given}")
-    return torch.tensor(values)
+    return values
+
+
+def _by_channel(values: Sequence[float]) -> Tensor:
+    """(3, 1, 1)."""
+    return torch.tensor(values)[:, None, None]
