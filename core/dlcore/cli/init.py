@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dlcore import __version__
+from dlcore.cli.detector_choice import choose_detector
 from dlcore.cli.options import make_host, plugin_option, set_option
 from dlcore.cli.text import table
 from dlcore.errors import ComponentImportError, ConfigError, DlcoreError, UnknownComponentError
@@ -28,7 +29,7 @@ Examples:
   dlcore init my_project --net-type resnet_50
   dlcore init my_project --shuffle 2 --net-type resnet_50 --output runs/second
   dlcore init coco_folder --net-type resnet_50 --output runs/first
-  dlcore init coco_folder --net-type rtmpose_s --output runs/second --set detector.model.type=FCOS
+  dlcore init my_project --net-type rtmpose_s --detector fasterrcnn_resnet50_fpn_v2
 """
 
 
@@ -42,6 +43,12 @@ Examples:
     help=f"Folder for {FILE_NAME}. Default: where the data keep it, if they do.",
 )
 @click.option("--shuffle", type=int, help="Shuffle of a DeepLabCut project. Default: 1.")
+@click.option(
+    "--detector",
+    metavar="NAME",
+    help="Another detector for a top-down net type; see `dlcore list detectors`. A variant of one, "
+    "such as fasterrcnn_resnet50_fpn_v2, will do.",
+)
 @click.option("--force", is_flag=True, help="Replace a config that is already there.")
 @set_option
 @plugin_option
@@ -50,6 +57,7 @@ def init_command(
     net_type: str | None,
     output: Path | None,
     shuffle: int | None,
+    detector: str | None,
     force: bool,
     overrides: tuple[str, ...],
     plugins: tuple[Path, ...],
@@ -77,6 +85,8 @@ def init_command(
         path=path,
         block=None if own_place is not None and _same(own_place, path) else block,
     )
+    if detector is not None:
+        choose_detector(values, detector, host)
     _override(values, overrides)
     config = _write_checked(path, _config_text(values), host, str(net_type), bool(overrides))
     click.echo(f"wrote {path}\n{counts}")
@@ -242,7 +252,7 @@ def _remarks(config: RunConfig) -> Iterator[str]:
         name = detector.model.get("variant") or detector.model["type"]
         yield (
             f"detector: {name}, trained first, for {detector.train_settings.epochs} epochs; "
-            f"--detector takes another of `dlcore list detectors`"
+            f"--detector NAME takes another of `dlcore list detectors`"
         )
     if config.method == "ctd" and not config.inference.conditions:
         yield (

@@ -343,6 +343,70 @@ def test_the_resnet_of_deeplabcut_for_a_project(tmp_path, init, plugin):
     assert "1.0e-05" in path.read_text(encoding="utf-8")
 
 
+def test_a_top_down_config_tells_its_detector(tmp_path, init, plugin):
+    coco.write_dataset(tmp_path / "data")
+
+    code, out, err = init(
+        *(tmp_path / "data", "--output", tmp_path / "run"), net_type="top_down_cspnext_s"
+    )
+
+    assert code == 0, err
+    assert "detector: SSDLite, trained first, for 250 epochs; --detector NAME" in out
+    path = tmp_path / "run" / "pytorch_config.yaml"
+    assert checked(path, plugin)["detector"]["model"]["type"] == "SSDLite"
+
+
+def test_another_detector_and_other_values_can_be_asked_for(tmp_path, init, plugin):
+    coco.write_dataset(tmp_path / "data")
+
+    code, out, err = init(
+        *(tmp_path / "data", "--output", tmp_path / "run", "--detector", "fcos"),
+        *("--set", "detector.train_settings.epochs=3", "--set", "train_settings.batch_size=2"),
+        net_type="rtmpose_s",
+    )
+
+    assert code == 0, err
+    assert "detector: FCOS, trained first, for 3 epochs" in out
+    values = checked(tmp_path / "run" / "pytorch_config.yaml", plugin)
+    assert values["detector"]["model"]["type"] == "FCOS"
+    assert values["detector"]["train_settings"]["batch_size"] == 1
+    assert values["train_settings"]["batch_size"] == 2
+    assert values["train_settings"]["epochs"] == 400
+
+
+def test_a_value_that_is_not_right_leaves_no_file(tmp_path, init):
+    coco.write_dataset(tmp_path / "data")
+
+    code, _, err = init(
+        *(tmp_path / "data", "--output", tmp_path / "run"),
+        *("--set", "train_settings.batchsize=2"),
+    )
+
+    assert code == 1
+    assert "net type 'tiny' with what --set changes gives a config that is not right" in err
+    assert "did you mean 'batch_size'?" in err
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_a_conditional_config_tells_what_is_still_missing(tmp_path, init, plugin):
+    coco.write_dataset(tmp_path / "data")
+    arguments = (tmp_path / "data", "--output", tmp_path / "run")
+
+    code, out, err = init(*arguments, net_type="ctd_coam_w32")
+
+    assert code == 0, err
+    assert "say under inference.conditions where they come from" in out
+    path = tmp_path / "run" / "pytorch_config.yaml"
+    assert checked(path, plugin)["inference"] == {"conditions": None}
+    assert "{config_path, snapshot_path} of a run" in path.read_text(encoding="utf-8")
+
+    given = "inference.conditions={filepath: poses.h5}"
+    code, out, err = init(*arguments, "--force", "--set", given, net_type="ctd_coam_w32")
+    assert code == 0, err
+    assert "inference.conditions" not in out
+    assert checked(path, plugin)["inference"] == {"conditions": {"filepath": "poses.h5"}}
+
+
 def test_paths_with_spaces_can_be_copied_into_a_shell(tmp_path, init):
     coco.write_dataset(tmp_path / "my data")
 

@@ -82,6 +82,31 @@ def test_the_text_holds_the_values_in_both_versions_of_yaml(values):
     assert text.startswith("# first line\n#\n# second line\n\nconfig_version: 0")
 
 
+def test_a_detector_gets_defaults_of_its_own():
+    scheduler = {"type": "StepLR", "params": {"step_size": 3}}
+    architecture = ARCHITECTURE | {
+        "method": "td",
+        "detector": {
+            "model": {"type": "Finder"},
+            "data": {"train": {"hflip": True}},
+            "runner": {"scheduler": scheduler},
+            "train_settings": {"epochs": 9},
+        },
+    }
+
+    values = new_config(architecture, TASK, project_path="", config_path="", dataset=None)
+    detector = values["detector"]
+
+    assert list(detector) == ["model", "data", "runner", "train_settings"]
+    assert detector["data"]["train"] == {"normalize_images": True, "hflip": True}
+    assert detector["runner"]["key_metric"] == "test.mAP@50:95"
+    assert detector["runner"]["scheduler"] == scheduler
+    assert detector["train_settings"]["epochs"] == 9
+    assert detector["train_settings"]["batch_size"] == 8
+    assert "seed" not in detector["train_settings"]
+    assert "\n  train_settings:  # How long and on how much at a time\n" in config_text(values, "")
+
+
 def test_keys_say_what_they_mean(values):
     text = config_text(values, "")
 
