@@ -12,6 +12,7 @@ import click
 
 from dlcore import __version__
 from dlcore.cli.detector_choice import choose_detector
+from dlcore.cli.default_net_type import default_net_type
 from dlcore.cli.options import make_host, plugin_option, set_option
 from dlcore.cli.text import table
 from dlcore.errors import ComponentImportError, ConfigError, DlcoreError, UnknownComponentError
@@ -35,7 +36,11 @@ Examples:
 
 @click.command("init", epilog=EPILOG)
 @click.argument("source", type=click.Path(path_type=Path))
-@click.option("--net-type", metavar="NAME", help="The architecture; see `dlcore list net-types`.")
+@click.option(
+    "--net-type",
+    metavar="NAME",
+    help="The architecture; see `dlcore list net-types`. Default: one that fits this machine.",
+)
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
@@ -69,6 +74,7 @@ def init_command(
     written.
     """
     host = make_host(plugins)
+    net_type = net_type or _default_net_type(host)
     architecture = _net_type(host, net_type)
     from dlcore.cli.train import log_to_terminal
 
@@ -88,27 +94,36 @@ def init_command(
     if detector is not None:
         choose_detector(values, detector, host)
     _override(values, overrides)
-    config = _write_checked(path, _config_text(values), host, str(net_type), bool(overrides))
+    config = _write_checked(path, _config_text(values), host, net_type, bool(overrides))
     click.echo(f"wrote {path}\n{counts}")
     for line in _remarks(config):
         click.echo(line)
     click.echo(f"next: dlcore train {shlex.quote(str(path))}")
 
 
-def _net_type(host: PluginHost, name: str | None) -> NetType:
+def _default_net_type(host: PluginHost) -> str:
+    choice = default_net_type(host)
+    if choice is None:
+        raise click.UsageError(f"choose an architecture with --net-type:\n{_choices(host)}")
+    click.echo(choice.announcement)
+    return choice.name
+
+
+def _choices(host: PluginHost) -> str:
     registry = host.registries["net_types"]
     rows = [
         [written, entry.component.summary]
         for written, entry in zip(registry.names(), registry, strict=True)
     ]
-    choices = "\n".join(table(rows)) or "  none: no installed plugin offers one"
-    if name is None:
-        raise click.UsageError(f"choose an architecture with --net-type:\n{choices}")
+    return "\n".join(table(rows)) or "  none: no installed plugin offers one"
+
+
+def _net_type(host: PluginHost, name: str) -> NetType:
     try:
         entry = host.find("net_types", name)
     except UnknownComponentError as error:
         hint = str(error).partition("\n  known net types")[0]
-        raise DlcoreError(f"{hint}\nnet types:\n{choices}") from error
+        raise DlcoreError(f"{hint}\nnet types:\n{_choices(host)}") from error
     net_type: NetType = entry.component.load()()
     return net_type
 

@@ -5,11 +5,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from dlcore.cli.main import main
 from dlcore.config.loading import load_config
-from dlcore.plugin_host import PluginHost
+from dlcore.plugin_host import DISABLE_VARIABLE, PluginHost
 from tests.plugins.coco import files as coco
 from tests.plugins.deeplabcut import projects
 
@@ -231,7 +232,33 @@ def test_an_unknown_net_type_lists_all(tmp_path, init):
     assert "resnet_50" in err
 
 
-def test_no_net_type_lists_all(tmp_path, init):
+@pytest.mark.parametrize(
+    ("device", "net_type", "reason"),
+    [
+        ("cpu", "light_efficientnet", "because no GPU was found"),
+        ("cuda", "resnet_50", "because there is a GPU (cuda)"),
+        ("mps", "resnet_50", "because there is a GPU (mps)"),
+    ],
+)
+def test_without_a_net_type_one_is_chosen_for_the_machine(
+    tmp_path, init, plugin, monkeypatch, device, net_type, reason
+):
+    monkeypatch.setattr(
+        "dlcore.engine.devices.resolve_device", lambda requested: torch.device(device)
+    )
+    coco.write_dataset(tmp_path / "data")
+
+    code, out, err = init(tmp_path / "data", "--output", tmp_path / "run", net_type=None)
+
+    assert code == 0, err
+    said = out.splitlines()[0]
+    assert said.startswith(f"net type: {net_type}, {reason}; choose another with --net-type")
+    assert checked(tmp_path / "run" / "pytorch_config.yaml", plugin)["net_type"] == net_type
+
+
+def test_without_a_net_type_and_a_default_all_are_listed(tmp_path, init, monkeypatch):
+    monkeypatch.setenv(DISABLE_VARIABLE, "timm_backbones,deeplabcut")
+
     code, _, err = init(tmp_path, net_type=None)
 
     assert code == 2
