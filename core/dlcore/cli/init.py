@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dlcore import __version__
-from dlcore.cli.detector_choice import choose_detector
 from dlcore.cli.default_net_type import default_net_type
+from dlcore.cli.detector_choice import choose_detector
 from dlcore.cli.options import make_host, plugin_option, set_option
 from dlcore.cli.text import table
 from dlcore.errors import ComponentImportError, ConfigError, DlcoreError, UnknownComponentError
