@@ -39,6 +39,9 @@ COMMANDS = {
     "schema": CommandSource(
         "dlcore.cli.schema:schema_command", "Write the JSON Schema of configs, for editors."
     ),
+    "preview": CommandSource(
+        "dlcore.cli.preview:preview_command", "Draw images as the network gets them, with labels."
+    ),
     "train": CommandSource("dlcore.cli.train:train_command", "Train what a config describes."),
     "evaluate": CommandSource(
         "dlcore.cli.evaluate:evaluate_command", "Compare a trained model with the labels."

@@ -40,7 +40,7 @@ def one_by_one(records: Sequence[Record], margin: float) -> list[Record]:
         boxes = record.boxes
         if boxes is None:
             boxes = boxes_from_keypoints(keypoints, size, margin)
-        seen = (clip_boxes(boxes, size)[:, 2:] > 0).all(axis=1)
+        seen = (clip_boxes(boxes, size)[:, 2:] > 0).all(axis=1).tolist()
         for row in range(len(keypoints)):
             labelled = (keypoints[row, :, 2] > LABELLED).any()
             if labelled and seen[row]:

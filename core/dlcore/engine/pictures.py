@@ -29,6 +29,7 @@ CONFIDENT = 0.6
 """Predictions of a lower score are drawn thinly."""
 
 _CAPTION_HEIGHT = 18
+_CHARACTER_WIDTH = 7
 _SHIFT = 4  # bits of sub-pixel precision in OpenCV's drawing
 
 
@@ -68,6 +69,28 @@ def draw_points(image: Image, *kinds: Points) -> Image:
         kinds: What to draw on it.
     """
     picture, scale = _fitted(image)
+    _mark(picture, scale, kinds)
+    return _with_caption(picture, "rings: labels, crosses: predictions")
+
+
+def draw_sample(image: Image, kinds: Sequence[Points], boxes: Array, caption: str) -> Image:
+    """Draw what is known of an image: labels as rings and green boxes, rough poses as crosses.
+
+    Args:
+        image: (H, W, 3).
+        kinds: Labelled keypoints, and rough ones as those found.
+        boxes: (N, 4) x, y, width, height; those without an area are left out.
+        caption: What to write below; cut to the width.
+    """
+    picture, scale = _fitted(image)
+    for box in boxes[(boxes[:, 2:] > 0).all(axis=1)]:
+        _rectangle(picture, box, scale, TRUTH)
+    _mark(picture, scale, kinds)
+    return _with_caption(picture, caption[: max(picture.shape[1] // _CHARACTER_WIDTH, 1)])
+
+
+def _mark(picture: Image, scale: float, kinds: Sequence[Points]) -> None:
+    """Draw keypoints on a picture of `scale` pixels per pixel of the image."""
     for points in kinds:
         colours = _hues(points.truth.shape[1] if points.truth.size else points.found.shape[1])
         for individual in points.truth:
@@ -85,7 +108,6 @@ def draw_points(image: Image, *kinds: Points) -> Image:
                 places[sound], colours[sound], individual[sound, 2], strict=True
             ):
                 _cross(picture, place, colour, bold=bool(score >= CONFIDENT))
-    return _with_caption(picture, "rings: labels, crosses: predictions")
 
 
 def draw_maps(image: Image, stride: float, output: Tensor, target: Target) -> Image:
