@@ -40,10 +40,10 @@ def one_by_one(records: Sequence[Record], margin: float) -> list[Record]:
         boxes = record.boxes
         if boxes is None:
             boxes = boxes_from_keypoints(keypoints, size, margin)
-        seen = (clip_boxes(boxes, size)[:, 2:] > 0).all(axis=1).tolist()
+        seen = clip_boxes(boxes, size)
         for row in range(len(keypoints)):
             labelled = (keypoints[row, :, 2] > LABELLED).any()
-            if labelled and seen[row]:
+            if labelled and (seen[row, 2:] > 0).all():
                 found.append(
                     replace(
                         record,
