@@ -37,8 +37,8 @@ def start_run(arguments: Mapping[str, Any]) -> Any:
         arguments: Of `wandb.init`.
     """
     settings: Mapping[str, Any] = arguments.get("settings") or {}
-    arguments = {**arguments, "settings": _with_limits(settings)}
     mode = arguments.get("mode") or os.environ.get("WANDB_MODE") or wandb.setup().settings.mode
+    arguments = {**arguments, "mode": mode, "settings": _with_limits(settings)}
     if mode not in _ONLINE:
         return _announced(wandb.init(**arguments), "")
     reason = _obstacle(settings.get("base_url") or wandb.setup().settings.base_url)
@@ -63,11 +63,12 @@ def _obstacle(url: str) -> str:
     answers: list[str] = []
 
     def ask() -> None:
-        problem = _ask(url)
-        if problem:
-            answers.append(f"W&B cannot be reached at {url} ({problem})")
-        else:
+        try:
+            _ask(url)
             answers.append("" if _has_key() else "no key for W&B is known")
+        except Exception as error:  # noqa: BLE001  nothing may stop the training
+            reason = str(error) if isinstance(error, HTTPError) else getattr(error, "reason", error)
+            answers.append(f"W&B cannot be reached at {url} ({reason})")
 
     # Neither looking up a name nor W&B's login has a time limit: a thread may be left behind.
     thread = threading.Thread(target=ask, daemon=True)
@@ -76,20 +77,20 @@ def _obstacle(url: str) -> str:
     return answers[0] if answers else f"W&B at {url} does not answer within {PROBE_SECONDS} s"
 
 
-def _ask(url: str) -> str:
-    """What is wrong with the server; empty if it answers."""
+def _ask(url: str) -> None:
+    """Raises whatever is wrong, unless the server answers."""
     query = json.dumps({"query": "{ __typename }"}).encode()
     request = Request(f"{url}/graphql", query, {"Content-Type": "application/json"})
     try:
-        with urlopen(request, timeout=PROBE_SECONDS):
-            return ""
+        with urlopen(request, timeout=2 * PROBE_SECONDS):
+            pass
     except HTTPError as error:
-        return "" if error.code < 500 else str(error)
+        if error.code >= 500:
+            raise
     except URLError as error:
         # W&B knows other certificates than Python does.
-        return "" if isinstance(error.reason, ssl.SSLError) else str(error.reason)
-    except (OSError, ValueError) as error:
-        return str(error) or type(error).__name__
+        if not isinstance(error.reason, ssl.SSLError):
+            raise
 
 
 def _has_key() -> bool:
