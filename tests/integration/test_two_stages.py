@@ -6,12 +6,18 @@ import json
 import shutil
 import textwrap
 
+import numpy as np
 import pytest
 import torch
 import yaml
 
 from dlcore.cli.main import main
+from dlcore.cli.options import make_host
 from dlcore.engine.snapshots import list_snapshots, load_snapshot
+from dlcore.inference.evaluation import evaluate
+from dlcore.inference.images import InputImage
+from dlcore.inference.loading import load_estimator
+from dlcore.inference.trained_run import TrainedRun
 from dlcore.testing.animals import KEYPOINTS, write_animals
 from tests.integration.conftest import small_config
 
@@ -255,3 +261,73 @@ def test_more_animals_than_the_config_knows_are_told_before_the_first_epoch(
     assert "has 2 labelled individuals, but the config has place for 1" in stderr
     assert "metadata.individuals" in stderr
     assert "epoch 1" not in stderr
+
+
+def test_a_given_detector_is_taken_instead_of_training_one(train, whole, tmp_path):
+    last = max(list_snapshots(whole, "snapshot-detector"), key=lambda found: found.epoch).path
+
+    assert train(tmp_path, "--detector-snapshot", str(last)) == 0
+
+    assert epochs(tmp_path, "snapshot-detector") == [2]
+    assert_same_weights(tmp_path, whole)
+    assert not (tmp_path / "learning_stats_detector.csv").exists()
+
+
+def test_a_given_detector_must_fit(train, whole, tmp_path, capsys):
+    pose = max(list_snapshots(whole), key=lambda found: found.epoch).path
+
+    assert train(tmp_path / "a", "--detector-snapshot", str(pose)) == 1
+    assert str(pose) in capsys.readouterr().err
+    assert not (tmp_path / "a").exists()
+
+    first, last = sorted(list_snapshots(whole, "snapshot-detector"), key=lambda s: s.epoch)
+    assert train(tmp_path / "b", "--detector-snapshot", str(first.path)) == 0
+    code = train(tmp_path / "b", "--overwrite", "--detector-snapshot", str(last.path))
+    assert code == 1
+    assert "already holds a detector (snapshot-detector-001.pt)" in capsys.readouterr().err
+
+
+def evaluated(capsys, run, *more):
+    capsys.readouterr()
+    assert main(["evaluate", str(run), "--json", *more]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_top_down_run_is_evaluated_in_true_boxes_and_in_those_of_its_detector(whole, capsys):
+    true = evaluated(capsys, whole, "--boxes", "truth")
+    found = evaluated(capsys, whole, "--boxes", "detector")
+
+    assert true["boxes"] == "truth"
+    assert "detector.mAP@50" not in true["metrics"]
+    logged = (whole / "learning_stats.csv").read_text().splitlines()
+    at_the_end = dict(zip(logged[0].split(","), logged[-1].split(","), strict=True))
+    assert true["snapshot"] == "snapshot-best-002.pt" or true["snapshot"] == "snapshot-002.pt"
+    assert true["metrics"]["rmse"] == pytest.approx(
+        float(at_the_end["metrics/test.rmse"]), rel=1e-3
+    )
+    assert found["metrics"]["detector.mAP@50"] < 100
+    assert found["metrics"]["images_with_all_found"] < 100  # the detector finds one box an image
+    assert json.loads((whole / "evaluation_test.json").read_text()) == found
+
+
+def test_no_box_means_no_animal(whole):
+    host = make_host(())
+    run = TrainedRun.open(whole, host)
+    estimator = load_estimator(run)
+
+    class Blind(torch.nn.Module):
+        def forward(self, images, targets=None):
+            nothing = {"boxes": torch.zeros(0, 4), "scores": torch.zeros(0)}
+            return {}, [nothing for _ in images]
+
+    estimator.finder.detector = Blind()
+    image = np.zeros((40, 50, 3), np.uint8)
+    box = np.array([[5.0, 5, 20, 20], [5, 5, 0, 20], [np.nan, 5, 20, 20]])
+
+    blind, given, also_blind = estimator.predict(
+        [InputImage(image), InputImage(image, boxes=box), InputImage(image)]
+    )
+
+    assert blind.poses.shape == also_blind.poses.shape == (0, len(KEYPOINTS), 3)
+    assert given.poses.shape == (1, len(KEYPOINTS), 3)
+    assert evaluate(estimator, run.dataset().records("test")).metrics["individuals_found"] == 0

@@ -48,6 +48,12 @@ Examples:
     type=click.Choice(["detector", "pose"]),
     help="Train only this stage of a top-down model.",
 )
+@click.option(
+    "--detector-snapshot",
+    type=click.Path(path_type=Path),
+    metavar="SNAPSHOT",
+    help="Take this trained detector for a top-down model, and train only the pose model.",
+)
 @click.option("--device", help="auto, cpu, cuda, cuda:1, mps. Default: `device` of FILE.")
 @click.option("--overwrite", is_flag=True, help="Move a former run in the output folder aside.")
 @plugin_option
@@ -58,6 +64,7 @@ def train_command(
     resume: str | None,
     init_from: Path | None,
     stage: Literal["detector", "pose"] | None,
+    detector_snapshot: Path | None,
     device: str | None,
     overwrite: bool,
     plugins: tuple[Path, ...],
@@ -70,6 +77,11 @@ def train_command(
     if resume is not None and init_from is not None:
         raise click.UsageError(
             "--resume carries on a run, --init-from starts a new one; give one of them"
+        )
+    if detector_snapshot is not None and stage == "detector":
+        raise click.UsageError(
+            "--detector-snapshot brings a trained detector, --stage detector trains one; "
+            "give one of them"
         )
     from dlcore.config.loading import load_config
 
@@ -86,6 +98,7 @@ def train_command(
         device=device,
         overwrite=overwrite,
         stage=stage,
+        detector_snapshot=detector_snapshot,
     )
     try:
         train(loaded, host, request)
@@ -96,8 +109,13 @@ def train_command(
                 command += ["--set", override]
             for plugin in plugins:
                 command += ["--plugin", str(plugin)]
-            for option, value in (("--device", device), ("--stage", stage)):
-                command += [option, value] if value else []
+            options = (
+                ("--device", device),
+                ("--stage", stage),
+                ("--detector-snapshot", detector_snapshot),
+            )
+            for option, value in options:
+                command += [option, str(value)] if value else []
             click.echo(f"\nto go on: {shlex.join([*command, '--resume'])}", err=True)
         raise
 

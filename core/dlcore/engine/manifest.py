@@ -7,6 +7,7 @@ import platform
 import time
 import uuid
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -62,17 +63,26 @@ def make_manifest(
     }
 
 
-def with_full_names(config: Mapping[str, Any], host: PluginHost) -> dict[str, Any]:
-    """The configuration with `plugin/Name` after every `type:` that a plugin offers."""
+def resolved_config(config: Mapping[str, Any], host: PluginHost, place: Path) -> dict[str, Any]:
+    """The configuration as it can be read anywhere, whatever else is installed.
+
+    Every `type:` that a plugin offers becomes `plugin/Name`, and plugin files get absolute paths.
+
+    Args:
+        config: As plain types.
+        host: The plugins.
+        place: The folder that paths in it start from.
+    """
     full = copy.deepcopy(dict(config))
+    full["plugins"] = [str((place / Path(file).expanduser()).resolve()) for file in full["plugins"]]
     for head in full["model"]["heads"].values():
         if head.get("weight_init"):
             head["weight_init"] = initializer_block(host, head["weight_init"])
-    for place in find_places(full):
-        if place.name is None and isinstance(place.value, dict):
+    for found in find_places(full):
+        if found.name is None and isinstance(found.value, dict):
             try:
-                entry = host.find(place.kind, str(place.value.get("type")))
+                entry = host.find(found.kind, str(found.value.get("type")))
             except (ComponentError, KeyError):  # a class of torch, or a kind that torch alone has
                 continue
-            place.value["type"] = entry.qualified_name
+            found.value["type"] = entry.qualified_name
     return full

@@ -14,7 +14,7 @@ from dlcore.engine.callbacks import build_callbacks
 from dlcore.engine.compilation import compile_forward
 from dlcore.engine.dry_run import timer, try_step, untouched
 from dlcore.engine.loggers import build_loggers
-from dlcore.engine.manifest import make_manifest, with_full_names
+from dlcore.engine.manifest import make_manifest, resolved_config
 from dlcore.engine.optim import (
     build_optimizer,
     build_scheduler,
@@ -151,9 +151,8 @@ def prepare(
     trainer.loggers = build_loggers(loaded, host, run_info)
     for logger in list(trainer.loggers):
         trainer.tell(logger, lambda logger=logger: logger.log_config(manifest["config"]))  # type: ignore[misc]
-    folder.write_yaml(
-        RESOLVED_CONFIG, with_full_names(manifest["config"], host), "The configuration, whole."
-    )
+    resolved = resolved_config(manifest["config"], host, loaded.path.parent)
+    folder.write_yaml(RESOLVED_CONFIG, resolved, "The configuration, whole.")
     about = {k: v for k, v in manifest.items() if k != "config"}
     folder.write_json(MANIFEST, about | {CONFIG_PATH: str(loaded.path.resolve())})
     _announce(model, device, precision, stage.settings.epochs)

@@ -19,6 +19,7 @@ class RunRequest:
         device: Overrides `device:`.
         overwrite: Move what another run left in the folder out of the way.
         stage: Train only this one.
+        detector_snapshot: Take this detector instead of training one.
     """
 
     output: Path
@@ -27,3 +28,4 @@ class RunRequest:
     device: str | None = None
     overwrite: bool = False
     stage: StageName | None = None
+    detector_snapshot: Path | None = None

@@ -11,6 +11,7 @@ import dlcore
 from dlcore.config.loading import LoadedConfig
 from dlcore.engine.assembly import build_detector, build_model, input_size_of
 from dlcore.engine.devices import resolve_device
+from dlcore.engine.given_detector import check_given_detector, keep_given_detector
 from dlcore.engine.interrupt import Interrupted
 from dlcore.engine.prepare import prepare
 from dlcore.engine.request import RunRequest
@@ -39,7 +40,10 @@ def train(loaded: LoadedConfig, host: PluginHost, request: RunRequest) -> RunFol
         DlcoreError: If something is wrong, in words for the user.
         KeyboardInterrupt: After Ctrl-C, when the state is saved.
     """
-    stages = stages_of(loaded.config, request.stage)
+    given = request.detector_snapshot
+    if given is not None:
+        check_given_detector(loaded, host, given, request.output)
+    stages = stages_of(loaded.config, request.stage if given is None else "pose")
     if not stages:
         raise _nothing_to_train(loaded, request)
     sources = _where_to_start(loaded, request, stages)
@@ -56,6 +60,8 @@ def train(loaded: LoadedConfig, host: PluginHost, request: RunRequest) -> RunFol
         LOGGER.info("dlcore %s, run folder %s", dlcore.__version__, folder.path)
         for notice in loaded.notices:
             LOGGER.info("config: %s", notice)
+        if given is not None:
+            keep_given_detector(loaded, given, folder.path)
         try:
             _train_stages(folder, loaded, host, request, sources, stages, room)
         except ConfigError as error:
