@@ -117,12 +117,20 @@ def build_ready_detector(host: PluginHost, config: RunConfig) -> Detector | None
         The detector with its trained weights; None where a snapshot is needed.
 
     Raises:
-        ConfigError: If it cannot be built.
+        ConfigError: If it cannot be built, or needs training.
     """
     section = config.detector
     if section is None or section.train_settings.epochs > 0 or not section.model.get("pretrained"):
         return None
-    return build_detector(host, config, fresh=True)
+    detector = build_detector(host, config, fresh=True)
+    if detector.needs_training:
+        message = (
+            "parts of it have random weights, and detector.train_settings.epochs is 0; train it, "
+            "or choose options with which it needs no training (`dlcore show "
+            f"{section.model['type']}`)"
+        )
+        raise ConfigError([Problem("detector.model", message)])
+    return detector
 
 
 def input_size_of(model: nn.Module) -> tuple[int, int] | None:

@@ -17,9 +17,12 @@ class Detector(nn.Module):
     Attributes:
         fixed_norms: Whether the statistics of its batch-norm layers stay what they are while it is
             trained. Random weights hardly learn so, and users are warned of it.
+        needs_training: Whether parts of it have random weights although `pretrained` names some, so
+            that it cannot be used as it is.
     """
 
     fixed_norms: bool = False
+    needs_training: bool = False
 
     @abstractmethod
     def forward(

@@ -77,8 +77,8 @@ class FasterRCNN(TorchvisionDetector):
         )
         if not variant.endswith("_v2"):
             fix_norms(model.backbone.body)
-        if pretrained:
-            load(model, variant, pretrained, FRESH)
+        complete = not pretrained or load(model, variant, pretrained, FRESH)
         from_scratch = pretrained is False
         freeze_stages(model.backbone.body, trainable_backbone_layers, from_scratch=from_scratch)
         super().__init__(model, classes=classes, max_detections=max_detections, **options)
+        self.needs_training = not complete

@@ -18,11 +18,11 @@ COCO_ANIMALS = slice(16, 26)
 
 def load(
     model: nn.Module, variant: str, pretrained: bool | str, fresh_parts: Sequence[str] = ()
-) -> None:
-    """Load trained weights into a detection model of torchvision with two classes.
+) -> bool:
+    """Load trained weights into a detection model of torchvision, of two classes or of COCO's.
 
-    Of a file for the 91 classes of COCO, the rows of the background and the mean of those of the
-    animals are taken. Snapshots of DeepLabCut and of dlcore will do too.
+    Of a file for the 91 classes of COCO, two get the rows of the background and the mean of those of
+    the animals. Snapshots of DeepLabCut and of dlcore will do too.
 
     Args:
         model: What gets the weights.
@@ -31,6 +31,9 @@ def load(
             it.
         fresh_parts: Beginnings of names of tensors that keep their random values where those of
             the file have other shapes.
+
+    Returns:
+        Whether all tensors come from the file, and none of the fresh parts is random.
 
     Raises:
         ValueError: If the weights cannot be had or do not fit.
@@ -44,9 +47,11 @@ def load(
         state = {key.removeprefix(PREFIX): value for key, value in state.items()}
     own = model.state_dict()
     fresh = {key for key in own if key.startswith(tuple(fresh_parts))} if fresh_parts else set()
+    complete = True
     for key in [key for key in state if key in own and state[key].shape != own[key].shape]:
         if key in fresh:
             state[key] = own[key]
+            complete = False
         elif state[key].shape[:1].numel() * 2 == own[key].shape[:1].numel() * COCO_CLASSES:
             state[key] = _two_classes(state[key])
     try:  # torchvision renames the keys of older files while it loads them
@@ -59,6 +64,7 @@ def load(
             f"pretrained: {str(path)!r} holds no weights of {variant!r}: "
             f"{explain_misfit(state, model)}"
         )
+    return complete
 
 
 def _two_classes(values: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 
 from dlcore.config.schema import RunConfig
 from dlcore.engine.assembly import build_detector, build_ready_detector
+from dlcore.errors import ConfigError
 from dlcore_plugins.torchvision_detectors import weights
 from dlcore_plugins.torchvision_detectors.ssdlite import SSDLite
 
@@ -60,6 +61,19 @@ def test_a_detector_that_needs_no_training_is_ready(host, monkeypatch, tmp_path)
 
     assert ready is not None
     assert all(torch.equal(value, given[key]) for key, value in ready.state_dict().items())
+
+
+def test_a_detector_whose_head_is_random_is_not_used_untrained(host, tmp_path):
+    """The last layer of a Faster R-CNN starts anew where the file has other classes."""
+    small = {"type": "FasterRCNN", "variant": "fasterrcnn_mobilenet_v3_large_320_fpn"}
+    coco = build_detector(host, config(**small, classes=["dog"]), fresh=False)
+    torch.save(coco.state_dict(), tmp_path / "coco.pth")
+    given = small | {"pretrained": str(tmp_path / "coco.pth")}
+
+    with pytest.raises(ConfigError, match="parts of it have random weights") as caught:
+        build_ready_detector(host, config(**given))
+    assert caught.value.problems[0].key == "detector.model"
+    assert build_ready_detector(host, config(**given, classes=["cat"])) is not None
 
 
 @pytest.mark.parametrize(
