@@ -9,15 +9,18 @@ from dlcore.interfaces import PoseTask
 
 _FEW = 8
 """Up to so many keypoints, every pair is a limb."""
-_NEIGHBOURS = 3
+_FOLLOWING = 3
+
+Limb = tuple[int, int]
 
 
 def limbs(name: str, task: PoseTask) -> list[list[int]]:
     """Pairs of keypoints that get a part affinity field, the smaller index first.
 
     All pairs while there are few keypoints: an individual is then found although several are
-    hidden. With more, each keypoint is joined with the three that follow it in the list (the first
-    follow the last), and the limbs of the skeleton are added.
+    hidden. With more, the limbs of the skeleton and, where a keypoint stands between two others,
+    the way past it, in case it is hidden. Where no skeleton joins all keypoints, each keypoint is
+    joined with the three that follow it in the list, too; the first follow the last.
 
     Args:
         name: The net type, for errors.
@@ -35,14 +38,35 @@ def limbs(name: str, task: PoseTask) -> list[list[int]]:
         )
     if count <= _FEW:
         return [list(pair) for pair in combinations(range(count), 2)]
-    pairs = {
-        _sorted(index, (index + step) % count)
-        for index in range(count)
-        for step in range(1, _NEIGHBOURS + 1)
-    }
-    pairs |= {_sorted(*limb) for limb in task.skeleton}
+    neighbours = _neighbours(task)
+    pairs = {_sorted(*limb) for limb in task.skeleton}
+    pairs |= {_sorted(*both) for both in neighbours if len(both) == 2}
+    if not _all_joined(neighbours):
+        pairs |= {
+            _sorted(index, (index + step) % count)
+            for index in range(count)
+            for step in range(1, _FOLLOWING + 1)
+        }
     return [list(pair) for pair in sorted(pairs)]
 
 
-def _sorted(first: int, second: int) -> tuple[int, int]:
+def _neighbours(task: PoseTask) -> list[set[int]]:
+    """For each keypoint, those that a limb of the skeleton joins with it."""
+    found: list[set[int]] = [set() for _ in task.keypoints]
+    for first, second in task.skeleton:
+        found[first].add(second)
+        found[second].add(first)
+    return found
+
+
+def _all_joined(neighbours: list[set[int]]) -> bool:
+    """Whether every keypoint can be reached from the first."""
+    reached, new = {0}, {0}
+    while new:
+        new = set().union(*(neighbours[keypoint] for keypoint in new)) - reached
+        reached |= new
+    return len(reached) == len(neighbours)
+
+
+def _sorted(first: int, second: int) -> Limb:
     return min(first, second), max(first, second)

@@ -85,17 +85,13 @@ def identity_head(layers: Layers) -> dict[str, Any]:
     }
 
 
-def limb_head(
-    layers: Layers, graph: list[list[int]], *, nms_radius: int, stages: int, features: int
-) -> dict[str, Any]:
+def limb_head(layers: Layers, graph: list[list[int]], *, nms_radius: int) -> dict[str, Any]:
     """Heatmaps, offsets and part affinity fields: several poses per image.
 
     Args:
-        layers: Behind the stages, where there are any.
+        layers: From the features to the maps.
         graph: The pairs of keypoints that are limbs.
         nms_radius: Side in cells of the window in which there is one keypoint of a kind.
-        stages: How often the maps are refined; the first doubles the resolution.
-        features: Channels of the features that the stages see.
     """
     return {
         "type": "DLCRNetHead",
@@ -130,8 +126,7 @@ def limb_head(
         "heatmap_config": layers.block("num_bodyparts"),
         "locref_config": layers.block("num_bodyparts x 2"),
         "paf_config": layers.block(2 * len(graph)),
-        "num_stages": stages,
-        "features_dim": features,
+        "num_stages": 0,
     }
 
 

@@ -48,9 +48,6 @@ class _BottomUp(NetType):
         backbone: Type and options of the backbone.
         neck: Type and options of the neck, None for none.
         layers: From the features to the maps.
-        limb_layers: Likewise where there are limbs, behind the stages.
-        limb_stages: How often maps with limbs are refined.
-        limb_features: Channels of the features that the stages see.
         nms_radius: Side in cells of the window in which there is one keypoint of a kind.
         crop: Side in pixels of the windows that are cut out in training.
         fitting: Transforms that the backbone needs in training and inference.
@@ -61,9 +58,6 @@ class _BottomUp(NetType):
     backbone: ClassVar[Mapping[str, Any]]
     neck: ClassVar[Mapping[str, Any] | None] = None
     layers: ClassVar[Layers]
-    limb_layers: ClassVar[Layers]
-    limb_stages: ClassVar[int] = 0
-    limb_features: ClassVar[int] = 64
     nms_radius: ClassVar[int] = 3
     crop: ClassVar[int] = 448
     fitting: ClassVar[Mapping[str, Any]] = {}
@@ -109,13 +103,7 @@ class _BottomUp(NetType):
     def _heads(self, task: PoseTask) -> dict[str, Any]:
         several = task.num_individuals > 1
         heads = {
-            "bodypart": limb_head(
-                self.limb_layers,
-                limbs(self.name, task),
-                nms_radius=self.nms_radius,
-                stages=self.limb_stages,
-                features=self.limb_features,
-            )
+            "bodypart": limb_head(self.layers, limbs(self.name, task), nms_radius=self.nms_radius)
             if several
             else heatmap_head(self.layers, "num_bodyparts", "num_bodyparts x 2")
         }
@@ -126,12 +114,29 @@ class _BottomUp(NetType):
         return heads
 
 
+class _LightForSeveral(_BottomUp):
+    """EfficientNet-Lite0 with a feature pyramid: heatmaps and limbs at stride 4."""
+
+    name = "light_efficientnet"
+    backbone: ClassVar[Mapping[str, Any]] = {
+        "type": "TimmBackbone",
+        "model_name": "tf_efficientnet_lite0",
+        "out_indices": [1, 2, 3],
+    }
+    neck: ClassVar[Mapping[str, Any]] = {"type": "FeaturePyramid", "channels": 64, "relu": True}
+    layers = Layers(kernel_size=[1], strides=[1])
+    nms_radius = 5
+    crop = 384
+    runner = _runner([1e-3, 1e-4, 1e-5], [140, 180])
+
+
 class LightEfficientNet(_BottomUp):
     """EfficientNet-Lite0 up to stride 16 and one doubling layer: heatmaps at stride 8.
 
     Made for training on a CPU and for fast videos: a twentieth of the multiplications of
-    `resnet_50`. For several individuals there are limbs, refined twice. For a more powerful
-    network change `out_indices` or `model_name`; channels follow.
+    `resnet_50`. For several individuals a feature pyramid brings heatmaps and limbs to stride 4,
+    which costs half as much again. For a more powerful network change `out_indices` or
+    `model_name`; channels follow.
     """
 
     stride: ClassVar[float] = 8
@@ -144,10 +149,18 @@ class LightEfficientNet(_BottomUp):
         "out_indices": [3],
     }
     layers = Layers(kernel_size=[3], strides=[2])
-    limb_layers = Layers(kernel_size=[1], strides=[1])
-    limb_stages = 2
-    crop = 384
-    runner = _runner([1e-3, 1e-4, 1e-5], [140, 180])
+    crop = _LightForSeveral.crop
+    runner = _LightForSeveral.runner
+
+    def config(self, task: PoseTask) -> dict[str, Any]:
+        """The config for these keypoints and individuals.
+
+        Raises:
+            DlcoreError: If several individuals have a single keypoint.
+        """
+        if task.num_individuals > 1:
+            return _LightForSeveral().config(task)
+        return super().config(task)
 
 
 class ConvNeXtT(_BottomUp):
@@ -173,7 +186,6 @@ class ConvNeXtT(_BottomUp):
         "relu": True,
     }
     layers = Layers(kernel_size=[1], strides=[1])
-    limb_layers = layers
     nms_radius = 5
     fitting = _MULTIPLES_OF_32
     runner = _runner([2e-4, 2e-5, 2e-6], [140, 180])
@@ -192,7 +204,6 @@ class DinoV2S(_BottomUp):
     name = "dinov2_s"
     backbone: ClassVar[Mapping[str, Any]] = {"type": "TimmBackbone", "model_name": _DINOV2_S}
     layers = Layers(kernel_size=[2, 1], strides=[2, 1], hidden=[128])
-    limb_layers = layers
     runner = _WARMED_UP
 
 

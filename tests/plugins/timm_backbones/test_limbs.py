@@ -35,12 +35,22 @@ def test_many_keypoints_have_three_limbs_each_and_none_twice(count):
     assert joined(graph, count) == set(range(count))
 
 
-def test_the_skeleton_is_among_the_limbs_of_many_keypoints():
+def test_a_skeleton_that_joins_all_is_enough_with_the_ways_past_hidden_keypoints():
+    legs = ((0, 1), (2, 1), (0, 3), (3, 4), (0, 5), (5, 6), (0, 7), (7, 8))
+
+    graph = limbs("net", task(9, skeleton=legs))
+
+    past = [[0, 2], [0, 4], [0, 6], [0, 8]]
+    assert graph == sorted([[0, 1], [1, 2], *(list(leg) for leg in legs[2:]), *past])
+
+
+def test_a_skeleton_that_leaves_keypoints_alone_is_added_to_the_limbs():
     graph = limbs("net", task(12, skeleton=((9, 3), (0, 1))))
 
     assert [3, 9] in graph
     assert graph.count([0, 1]) == 1
     assert graph == sorted(graph)
+    assert len(graph) == 3 * 12 + 1
 
 
 def test_one_keypoint_has_no_limbs():
