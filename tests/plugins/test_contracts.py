@@ -442,7 +442,8 @@ CHECKS: dict[str, dict[str, list[Check]]] = {
     },
     "loggers": {
         "CSVLogger": [logger(), logger(log_filename="other.csv")],
-        "WandbLogger": [logger(project_name="tests", tags=["contract"])],
+        "WandbLogger": [logger(project_name="tests", tags=["contract"], image_log_interval=2)],
+        "TensorBoardLogger": [logger(), logger(image_log_interval=1, folder_name="events")],
     },
     "datasets": {"DLCLoader": [deeplabcut_project], "COCOLoader": [coco_folder]},
     "detectors": {

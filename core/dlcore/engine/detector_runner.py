@@ -93,7 +93,8 @@ class DetectorTrainingRunner(Runner):
     def pictures(self, batch: Batch, image: Image) -> dict[str, Image]:
         """The boxes of one image, true and found."""
         with self.autocast():
-            _, [found] = self.model(batch.images)
+            _, detections = self.model(batch.images)
+        found = detections[0]
         corners = found["boxes"].double().cpu().numpy()
         boxes = Boxes(
             truth=batch.labels.boxes[0].double().cpu().numpy(),

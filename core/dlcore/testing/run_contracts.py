@@ -7,14 +7,25 @@ import io
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from dlcore.interfaces import Batch, Logger, NetType, PoseTask, Record, Runner, Scheduler
+from dlcore.interfaces import (
+    Batch,
+    Labels,
+    Logger,
+    NetType,
+    PoseTask,
+    Record,
+    Runner,
+    Scheduler,
+)
 from dlcore.testing.assertions import expect, expect_instance, expect_tensor
 
 
@@ -75,12 +86,29 @@ def check_logger(logger: Logger) -> None:
         {"losses/train.total_loss": 0.25, "metrics/test.rmse": math.nan},
         {"losses/train.total_loss": math.inf, "metrics/test.mAP": 50.0},
     ]
+    # Small, large, and one that is no contiguous piece of memory.
+    images = {
+        "images/train.pose": np.arange(60, dtype=np.uint8).reshape(4, 5, 3),
+        "images/test.bodypart_heatmap": np.full((96, 128, 3), 200, np.uint8)[::-1, ::2],
+    }
     before = copy.deepcopy((config, told))
+    images_before = copy.deepcopy(images)
+    interval = logger.image_interval
+    expect(
+        interval is None or (type(interval) is int and interval > 0),
+        f"{what}: image_interval is {interval!r}; it must be None or a number of epochs above 0",
+    )
     logger.log_config(config)
     for step, metrics in enumerate(told, start=1):
         logger.log(metrics, step)
+        logger.log_images(images, step)
     logger.close()
     expect(repr((config, told)) == repr(before), f"{what} changes what it is told")
+    expect(
+        images.keys() == images_before.keys()
+        and all(np.array_equal(images[name], images_before[name]) for name in images),
+        f"{what} changes the pictures that it is given",
+    )
 
 
 def check_runner(runner: Runner, batch: Batch, records: Sequence[Record]) -> None:
@@ -124,6 +152,34 @@ def check_runner(runner: Runner, batch: Batch, records: Sequence[Record]) -> Non
         f"{what}: evaluate changes the model",
     )
     expect(runner.model.training, f"{what}: evaluate must put the model back into training mode")
+    _check_pictures(runner, batch, what)
+
+
+def _check_pictures(runner: Runner, batch: Batch, what: str) -> None:
+    labels = {f.name: getattr(batch.labels, f.name)[:1] for f in fields(batch.labels)}
+    conditions = None if batch.conditions is None else batch.conditions[:1]
+    one = Batch(
+        batch.images[:1],
+        Labels(**labels),
+        batch.to_network[:1],
+        batch.indices[:1],
+        conditions,
+    )
+    height, width = batch.images.shape[-2:]
+    image = np.full((height, width, 3), 128, np.uint8)
+    runner.model.eval()
+    with torch.no_grad():
+        pictures = runner.pictures(one, image)
+    runner.model.train()
+    expect((image == 128).all(), f"{what}: pictures draws on the image that it is given")
+    for name, picture in pictures.items():
+        expect(
+            isinstance(picture, np.ndarray)
+            and picture.dtype == np.uint8
+            and picture.ndim == 3
+            and picture.shape[2] == 3,
+            f"{what}: picture {name!r} must be an array (H, W, 3) of uint8",
+        )
 
 
 def check_net_type(net_type: NetType, task: PoseTask) -> None:

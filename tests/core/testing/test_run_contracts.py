@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -72,9 +73,14 @@ def test_a_sound_scheduler_passes():
 class Notes(Logger):
     def __init__(self):
         self.told = []
+        self.shown = []
 
     def log(self, metrics, step):
         self.told.append((step, dict(metrics)))
+
+    def log_images(self, images, step):
+        self.shown.append(step)
+        assert all(image.dtype == np.uint8 and image.ndim == 3 for image in images.values())
 
 
 class Renames(Notes):
@@ -82,12 +88,27 @@ class Renames(Notes):
         metrics["step"] = step
 
 
+class Paints(Notes):
+    def log_images(self, images, step):
+        next(iter(images.values()))[0] = 0
+
+
+class Never(Notes):
+    image_interval = 0
+
+
 def test_loggers():
     logger = Notes()
     check_logger(logger)
     assert [step for step, _ in logger.told] == [1, 2, 3]
-    with pytest.raises(AssertionError, match="changes what it is told"):
-        check_logger(Renames())
+    assert logger.shown == [1, 2, 3]
+    for cls, message in (
+        (Renames, "changes what it is told"),
+        (Paints, "changes the pictures"),
+        (Never, "image_interval is 0; it must be None or"),
+    ):
+        with pytest.raises(AssertionError, match=message):
+            check_logger(cls())
 
 
 class GoodRunner(Runner):
@@ -136,9 +157,22 @@ class StaysInEvaluation(GoodRunner):
         return results
 
 
+class DrawsOnTheImage(GoodRunner):
+    def pictures(self, batch, image):
+        image[0] = 0
+        return {"pose": image}
+
+
+class FloatPictures(GoodRunner):
+    def pictures(self, batch, image):
+        return {"pose": image / 255}
+
+
 @pytest.mark.parametrize(
     ("cls", "message"),
     [
+        (DrawsOnTheImage, "draws on the image that it is given"),
+        (FloatPictures, "picture 'pose' must be an array"),
         (NoTotal, "must give 'total_loss'"),
         (Detached, "no gradient"),
         (TensorResults, "plain floats"),
