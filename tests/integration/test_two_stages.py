@@ -19,6 +19,7 @@ from dlcore.inference.images import InputImage
 from dlcore.inference.loading import load_estimator
 from dlcore.inference.trained_run import TrainedRun
 from dlcore.testing.animals import KEYPOINTS, write_animals
+from dlcore_plugins.torchvision_detectors.ssdlite import SSDLite
 from tests.integration.conftest import small_config
 
 PLUGIN = '''
@@ -174,6 +175,23 @@ def test_a_detector_of_no_epochs_is_left_out(train, tmp_path, capsys):
     assert train(tmp_path / "none", "--stage", "detector", *none) == 1
     stderr = capsys.readouterr().err
     assert "detector.train_settings.epochs: is 0: there is nothing to train" in stderr
+
+
+def test_a_detector_of_coco_is_used_as_it_is(train, tmp_path):
+    """Its weights are random here, so that it finds this and that."""
+    torch.manual_seed(0)
+    network = SSDLite(classes=["dog"]).state_dict()
+    torch.save(network, tmp_path / "coco.pth")
+    model = f"{{type: SSDLite, classes: [cat, dog], pretrained: {tmp_path / 'coco.pth'}}}"
+    coco = ("--set", f"detector.model={model}", "--set", "detector.train_settings.epochs=0")
+    output = tmp_path / "run"
+
+    assert train(output, *coco) == 0
+    assert epochs(output, "snapshot-detector") == []
+    assert main(["evaluate", str(output)]) == 0
+
+    metrics = json.loads((output / "evaluation_test.json").read_text())
+    assert "rmse" in json.dumps(metrics)
 
 
 def test_a_config_without_a_detector_cannot_train_one(train, tmp_path, capsys):

@@ -21,8 +21,8 @@ def load(
 ) -> bool:
     """Load trained weights into a detection model of torchvision, of two classes or of COCO's.
 
-    Of a file for the 91 classes of COCO, two get the rows of the background and the mean of those of
-    the animals. Snapshots of DeepLabCut and of dlcore will do too.
+    Two classes get, of a file for the 91 classes of COCO, the rows of the background and the mean
+    of those of the animals. Snapshots of DeepLabCut and of dlcore will do too.
 
     Args:
         model: What gets the weights.
