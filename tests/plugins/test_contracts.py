@@ -23,6 +23,7 @@ from dlcore.model import HeadParts, Loss, PoseModel
 from dlcore.plugin_host import PluginHost
 from dlcore.testing import (
     check_backbone,
+    check_callback,
     check_collate,
     check_component,
     check_criterion,
@@ -137,6 +138,14 @@ def logger(**options: Any) -> Check:
     def check(cls: type, folder: Path) -> None:
         folder.mkdir()
         check_logger(cls(RunInfo(folder), **options))
+
+    return check
+
+
+def callback(**options: Any) -> Check:
+    def check(cls: type, folder: Path) -> None:
+        folder.mkdir()
+        check_callback(lambda: cls(**options), folder)
 
     return check
 
@@ -439,6 +448,16 @@ CHECKS: dict[str, dict[str, list[Check]]] = {
     },
     "schedulers": {
         "LRListScheduler": [scheduler(milestones=[2, 4], lr_list=[[0.01], [0.001]])],
+    },
+    "callbacks": {
+        "EarlyStopping": [
+            callback(patience=2),
+            callback(metric="test.mAP", mode="min", patience=1),
+        ],
+        "ExponentialMovingAverage": [callback(decay=0.5), callback(evaluate=False)],
+        "FreezeBackbone": [callback(epochs=2)],
+        "LearningRateFinder": [callback(steps=30), callback(steps=60, end=10.0, apply=True)],
+        "SamplePictures": [callback(interval=2)],
     },
     "loggers": {
         "CSVLogger": [logger(), logger(log_filename="other.csv")],

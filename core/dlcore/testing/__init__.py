@@ -7,6 +7,7 @@ Importing this package imports torch.
 
 from dlcore.testing.contracts import (
     check_backbone,
+    check_callback,
     check_collate,
     check_component,
     check_criterion,
@@ -26,6 +27,7 @@ from dlcore.testing.contracts import (
 )
 from dlcore.testing.fake_dataset import write_dataset
 from dlcore.testing.fake_plugin import plugin_entry_point, write_plugin
+from dlcore.testing.fake_run import FakeRun
 from dlcore.testing.fakes import (
     draw_points,
     fake_batch,
@@ -36,7 +38,9 @@ from dlcore.testing.fakes import (
 )
 
 __all__ = [
+    "FakeRun",
     "check_backbone",
+    "check_callback",
     "check_collate",
     "check_component",
     "check_criterion",

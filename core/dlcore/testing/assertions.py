@@ -7,6 +7,7 @@ import io
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -51,6 +52,20 @@ def expect_tensor(value: object, what: str) -> Tensor:
     expect(value.is_floating_point(), f"{what} has type {value.dtype}, not floating point")
     expect(torch.isfinite(value).all(), f"{what} holds values that are not finite")
     return value
+
+
+def through_file(state: dict[str, Any], what: str) -> dict[str, Any]:
+    """A state dict after it was saved and loaded as in a snapshot."""
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    try:
+        loaded: dict[str, Any] = torch.load(file, weights_only=True)
+    except Exception as error:
+        raise AssertionError(
+            f"{what}: its state dict must hold tensors and plain types only: {error}"
+        ) from error
+    return loaded
 
 
 def output_names(component: object, what: str) -> tuple[str, ...]:

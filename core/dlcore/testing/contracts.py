@@ -7,6 +7,7 @@ instance, and what it works on.
 
 from __future__ import annotations
 
+from dlcore.testing.callback_contract import check_callback
 from dlcore.testing.component_contract import check_component
 from dlcore.testing.data_contracts import check_collate, check_dataset, check_transform
 from dlcore.testing.model_contracts import (
@@ -27,6 +28,7 @@ from dlcore.testing.target_contracts import check_criterion, check_target_genera
 
 __all__ = [
     "check_backbone",
+    "check_callback",
     "check_collate",
     "check_component",
     "check_criterion",

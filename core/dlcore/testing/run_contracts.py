@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import io
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +25,7 @@ from dlcore.interfaces import (
     Runner,
     Scheduler,
 )
-from dlcore.testing.assertions import expect, expect_instance, expect_tensor
+from dlcore.testing.assertions import expect, expect_instance, expect_tensor, through_file
 
 
 def check_scheduler(make: Callable[[Optimizer], Scheduler], steps: int = 6) -> None:
@@ -50,7 +49,7 @@ def check_scheduler(make: Callable[[Optimizer], Scheduler], steps: int = 6) -> N
     for done in range(steps):
         scheduler = make(_optimizer())
         _rates(scheduler, done, what)
-        state = _through_file(
+        state = through_file(
             {"scheduler": scheduler.state_dict(), "optimizer": scheduler.optimizer.state_dict()},
             what,
         )
@@ -251,19 +250,6 @@ def _rates(scheduler: LRScheduler, steps: int, what: str) -> list[float]:
         scheduler.optimizer.step()
         scheduler.step()
     return rates
-
-
-def _through_file(state: dict[str, Any], what: str) -> dict[str, Any]:
-    file = io.BytesIO()
-    torch.save(state, file)
-    file.seek(0)
-    try:
-        loaded: dict[str, Any] = torch.load(file, weights_only=True)
-    except Exception as error:
-        raise AssertionError(
-            f"{what}: its state dict must hold tensors and plain types only: {error}"
-        ) from error
-    return loaded
 
 
 def _weights(model: nn.Module) -> dict[str, Tensor]:

@@ -30,6 +30,7 @@ def fakes(tmp_path_factory):
         "transforms": [component("affine", "Affine"), component("noise", "Noise")],
         "collates": [component("Collate")],
         "loggers": [component("Log")],
+        "callbacks": [component("Watch")],
         "datasets": [component("Data")],
         "schedulers": [component("LRListScheduler")],
         "detectors": [component("Find")],

@@ -42,6 +42,9 @@ PARTS = """
     class Log(Logger):
         def __init__(self, run, *, project: str = "p", **kwargs): pass
 
+    class Watch(Callback):
+        def __init__(self, *, patience: int = 3): pass
+
     class Data(PoseDataset):
         def __init__(self, context, *, root: str): pass
 
@@ -246,6 +249,24 @@ MISTAKES = {
     "a logger": case("logger:", "logger:\n  type: Logg", "logger.type", "did you mean 'Log'?"),
     "one of several loggers": case(
         "logger:", "logger:\n- type: Log\n- type: Logg", "logger[1].type", "did you mean 'Log'?"
+    ),
+    "a callback": case(
+        "logger:", "callbacks: [{type: Wach}]", "callbacks[0].type", "did you mean 'Watch'?"
+    ),
+    "a callback's option": case(
+        "logger:", "callbacks: [{type: Watch}, {type: Watch, patienc: 2}]",
+        "callbacks[1].patienc", "did you mean 'patience'?",
+    ),
+    "a callback's stage": case(
+        "logger:", "callbacks: [{type: Watch, stage: both}]", "callbacks[0].stage",
+        "must be 'pose' or 'detector', not 'both'",
+    ),
+    "a single callback": case("logger:", "callbacks: {type: Watch}", "callbacks", "must be a list"),
+    "a norm that is none": case(
+        "runner:", "runner:\n  max_gradient_norm: 0", "runner.max_gradient_norm", "greater than 0"
+    ),
+    "no batches": case(
+        "runner:", "runner:\n  accumulate_batches: 0", "runner.accumulate_batches", "equal to 1"
     ),
     "a dataset's option": case(
         "logger:", "dataset: {type: Data, rot: x}", "dataset.rot", "did you mean 'root'?"

@@ -44,6 +44,9 @@ RIGHT = {
     "transforms that are off": change("noise: 12.75", "noise: false\n    resize: null")
     .replace("resize: null", "top_down_crop: false"),
     "several loggers": change("logger:", "logger:\n- type: Log\n  tags: [a]\n- {type: Log}"),
+    "callbacks": change("logger:", "callbacks:\n- {type: Watch, stage: detector}\n- type: Watch"),
+    "no callbacks": change("logger:", "callbacks:"),
+    "clipping": change("runner:", "runner:\n  max_gradient_norm: 1\n  accumulate_batches: 2"),
     "a scheduler of torch": change("type: LRListScheduler", "type: StepLR").replace(
         "milestones: [160]\n      lr_list: [[1e-05]]", "step_size: 5"),
     "schedulers in a scheduler": change("type: LRListScheduler", "type: SequentialLR").replace(

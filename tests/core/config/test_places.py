@@ -10,7 +10,8 @@ from tests.core.config.example import GOOD
 
 
 def test_every_component_of_a_file_has_its_place():
-    values = parse(GOOD.replace("logger:", "logger: [{type: Log}]")).values
+    more = "logger: [{type: Log}]\ncallbacks: [5, {type: Watch}]"
+    values = parse(GOOD.replace("logger:", more)).values
     found = {place.key: (place.kind, place.name) for place in find_places(values)}
     head = "model.heads.bodypart"
     assert found == {
@@ -26,6 +27,7 @@ def test_every_component_of_a_file_has_its_place():
         "runner.optimizer": ("optimizers", None),
         "runner.scheduler": ("schedulers", None),
         "logger[0]": ("loggers", None),
+        "callbacks[1]": ("callbacks", None),
     }
 
 
@@ -33,6 +35,7 @@ def test_keys_of_the_engine_are_no_options():
     block = {"type": "A", "predictor": {}, "weight_init": "x", "size": 1}
     assert own_options("heads", block, OptionsSpec()) == {"size": 1}
     assert own_options("criteria", {"type": "A", "weight": 1}, OptionsSpec()) == {}
+    assert own_options("callbacks", {"type": "A", "stage": "pose"}, OptionsSpec()) == {}
     assert own_options("backbones", {"type": "A", "weight": 1}, OptionsSpec()) == {"weight": 1}
 
 
