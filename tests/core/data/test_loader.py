@@ -411,3 +411,16 @@ def test_a_loader_that_nobody_closes_does_not_keep_python_from_ending(tmp_path):
     )
 
     assert done.returncode == 0, done.stderr
+
+
+def test_a_single_record_is_the_same_each_time_and_disturbs_no_epoch(load):
+    loader = load([Brightness()])
+    epoch = loader.epoch(1)
+    first = next(epoch)
+
+    one, again = loader.sample(4), loader.sample(4)
+
+    assert one.indices.tolist() == [4]
+    assert torch.equal(one.images, again.images)
+    assert torch.equal(one.labels.keypoints, again.labels.keypoints)
+    assert_equal([first, *epoch], load([Brightness()]).epoch(1))
