@@ -19,7 +19,8 @@ def fill_in(values: dict[str, Any], host: PluginHost) -> dict[str, Any]:
     the file's alone.
 
     Raises:
-        ConfigError: If the net type is unknown, or the file does not say what is to be found.
+        ConfigError: If the net type is unknown or made for another method, or the file does not
+            say what is to be found.
     """
     name = values["net_type"]
     try:
@@ -40,6 +41,17 @@ def fill_in(values: dict[str, Any], host: PluginHost) -> dict[str, Any]:
         raise
     except DlcoreError as error:
         raise ConfigError([Problem("net_type", str(error))]) from error
+    method, asked = config.get("method"), values.get("method")
+    if method and isinstance(asked, str) and asked.lower() != method:
+        raise ConfigError(
+            [
+                Problem(
+                    "method",
+                    f"the net type {name!r} is made for method {method}, not {asked}; leave out "
+                    f"'method', or choose a net type that `dlcore list net-types` has for {asked}",
+                )
+            ]
+        )
     return lay_over(config, {key: value for key, value in values.items() if key != "model"})
 
 
