@@ -21,15 +21,28 @@ from dlcore.plugin_host import PluginHost
 
 Source = Literal["file", "set", "net_type", "default"]
 
-_STAND_INS: dict[str, Any] = {
-    "num_bodyparts": 12,
-    "num_individuals": 2,
-    "backbone_output_channels": 512,
-    "paf_graph": [[0, 1], [1, 2]],
-    "num_limbs": 2,
-    "paf_edges_to_keep": [0, 1],
-}
-"""What placeholders are taken for while a config is checked and the data is not known."""
+_STAND_INS: tuple[dict[str, Any], ...] = (
+    {
+        "num_bodyparts": 12,
+        "num_individuals": 2,
+        "backbone_output_channels": 512,
+        "paf_graph": [[0, 1], [1, 2]],
+        "num_limbs": 2,
+        "paf_edges_to_keep": [0, 1],
+    },
+    {
+        "num_bodyparts": 17,
+        "num_individuals": 5,
+        "backbone_output_channels": 768,
+        "paf_graph": [[0, 1], [1, 2], [2, 3]],
+        "num_limbs": 3,
+        "paf_edges_to_keep": [0, 1, 2],
+    },
+)
+"""What placeholders are taken for while a config is checked and the data is not known.
+
+What is wrong with one set and not, or otherwise, with the other is not wrong with the config.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +132,7 @@ class _Loading:
         self._load_plugins(values.get("plugins"))
         values = self._fill_in(values)
         config = self._validate(values)
-        checker = ComponentChecker(self._host, self._stand_ins(values))
-        checker.check(values)
-        self._problems += checker.problems
+        self._problems += self._component_problems(values)
         if self._problems or config is None:
             raise ConfigError(_located(self._problems, self._provenance), self._path)
         self._announce(config)
@@ -186,14 +197,17 @@ class _Loading:
                     self._problems.append(Problem("model", f"missing key {name!r}"))
         return config
 
-    def _stand_ins(self, values: dict[str, Any]) -> dict[str, Any]:
-        metadata = values.get("metadata")
-        found = dict(_STAND_INS)
-        if isinstance(metadata, dict):
-            for key, name in (("bodyparts", "num_bodyparts"), ("individuals", "num_individuals")):
-                if isinstance(metadata.get(key), list) and metadata[key]:
-                    found[name] = len(metadata[key])
-        return found
+    def _component_problems(self, values: dict[str, Any]) -> list[Problem]:
+        """What is wrong with the blocks of components, whatever the numbers of the data are."""
+        common: list[Problem] | None = None
+        for stand_ins in _STAND_INS:
+            checker = ComponentChecker(self._host, stand_ins | _known_numbers(values))
+            checker.check(values)
+            found = checker.problems
+            common = found if common is None else [one for one in common if one in found]
+            if not common:
+                break
+        return common or []
 
     def _note_defaults(self, config: RunConfig, values: dict[str, Any]) -> None:
         nulls = {key for key, value in keys.walk(values) if value is None}
@@ -244,3 +258,14 @@ def _located(found: Sequence[Problem], provenance: Mapping[str, Provenance]) -> 
         placed.append(Problem(problem.key, message, line))
     unique = list(dict.fromkeys(placed))
     return sorted(unique, key=lambda problem: (problem.line is None, problem.line or 0))
+
+
+def _known_numbers(values: dict[str, Any]) -> dict[str, Any]:
+    """What `metadata` says of the data."""
+    metadata = values.get("metadata")
+    found = {}
+    if isinstance(metadata, dict):
+        for key, name in (("bodyparts", "num_bodyparts"), ("individuals", "num_individuals")):
+            if isinstance(metadata.get(key), list) and metadata[key]:
+                found[name] = len(metadata[key])
+    return found

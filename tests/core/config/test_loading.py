@@ -7,7 +7,7 @@ import time
 import pytest
 
 from dlcore import ConfigError
-from dlcore.config.loading import Provenance
+from dlcore.config.loading import Provenance, load_config
 from tests.core.config.example import GOOD, MISTAKES, change
 
 
@@ -288,3 +288,43 @@ except ConfigError as error:
 assert "torch" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("names", "channels", "words"),
+    [
+        ("", "192", None),  # fits 24 keypoints, whose number only the data tell
+        ("", "num_bodyparts x 8", None),
+        ("metadata: {bodyparts: [a, b]}", "192", "but 2 keypoints"),
+        ("", "oops", "channels.1"),
+    ],
+)
+def test_what_depends_on_the_data_is_no_mistake_while_they_are_unknown(
+    host, tmp_path, names, channels, words
+):
+    path = tmp_path / "pytorch_config.yaml"
+    path.write_text(
+        f"""
+{names}
+model:
+  backbone: {{type: TimmBackbone, model_name: resnet10t}}
+  heads:
+    bodypart:
+      type: DEKRHead
+      target_generator: {{type: DEKRGenerator, num_joints: num_bodyparts, pos_dist_thresh: 17}}
+      predictor: {{type: DEKRPredictor, num_animals: 2}}
+      criterion:
+        heatmap: {{type: DEKRHeatmapLoss, weight: 1}}
+        offset: {{type: DEKROffsetLoss, weight: 1}}
+      heatmap_config:
+        channels: [backbone_output_channels, 32, num_bodyparts + 1]
+      offset_config:
+        channels: [backbone_output_channels, {channels}, num_bodyparts]
+        num_offset_per_kpt: 8
+"""
+    )
+    if words is None:
+        assert load_config(path, host).config.model.heads
+    else:
+        with pytest.raises(ConfigError, match=words):
+            load_config(path, host)
