@@ -9,10 +9,14 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from dlcore.config import yaml
 from dlcore.engine.run_folder import LOGGER
 from dlcore.engine.snapshots import load_snapshot
-from dlcore.errors import SnapshotError
+from dlcore.errors import ConfigError, SnapshotError
 from dlcore.interfaces import PoseTask
+
+CONFIG_FILE = "pytorch_config.yaml"
+"""What DeepLabCut calls the config in the folder of its snapshots."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,9 @@ def transfer_weights(model: nn.Module, path: Path, task: PoseTask) -> TransferRe
     Args:
         model: Has `heads`; a head with a method `convert_keypoints(state, old_indices)` can have
             the channels of its weights reordered (-1: the old head does not know the keypoint).
-        path: A snapshot of dlcore or DeepLabCut. DeepLabCut's name no keypoints: their heads are
-            taken when the shapes are equal.
+        path: A snapshot of dlcore or DeepLabCut. DeepLabCut's name no keypoints: the names are
+            those of the `pytorch_config.yaml` in the same folder. Without that, heads are taken
+            where the shapes are equal.
         task: The keypoints of the new run.
 
     Raises:
@@ -48,7 +53,8 @@ def transfer_weights(model: nn.Module, path: Path, task: PoseTask) -> TransferRe
     content = load_snapshot(path)
     state: dict[str, Tensor] = dict(content["model"])
     own = model.state_dict()
-    reordered = _reorder_heads(model, state, content.get("dlcore") or {}, task)
+    former = content.get("dlcore") or _names_beside(path)
+    reordered = _reorder_heads(model, state, former, task)
     fitting = {
         key: state[key] for key in own if key in state and state[key].shape == own[key].shape
     }
@@ -123,8 +129,27 @@ def _convert_head(model: nn.Module, state: dict[str, Tensor], old_indices: Seque
     state.update({prefix + key: value for key, value in converted.items()})
 
 
+def _names_beside(snapshot: Path) -> Mapping[str, object]:
+    """What a manifest would say of keypoints, from the config in the folder of a snapshot."""
+    config = snapshot.parent / CONFIG_FILE
+    if not config.is_file():
+        return {}
+    try:
+        metadata = yaml.read(config).values.get("metadata")
+    except ConfigError as error:
+        LOGGER.warning("init_from: the names of keypoints are not known: %s", error)
+        return {}
+    if not isinstance(metadata, Mapping) or not isinstance(metadata.get("bodyparts"), list):
+        return {}
+    LOGGER.info("init_from: the keypoints of %s are those of the config beside it", snapshot.name)
+    return {
+        "keypoints": metadata["bodyparts"],
+        "unique_keypoints": metadata.get("unique_bodyparts") or [],
+    }
+
+
 def _reorder_heads(
-    model: nn.Module, state: dict[str, Tensor], manifest: Mapping[str, object], task: PoseTask
+    model: nn.Module, state: dict[str, Tensor], former_names: Mapping[str, object], task: PoseTask
 ) -> set[str]:
     """Reorder head weights in `state` where the keypoints of a head have changed.
 
@@ -135,7 +160,7 @@ def _reorder_heads(
         ("bodypart", "keypoints", task.keypoints),
         ("unique_bodypart", "unique_keypoints", task.unique_keypoints),
     ):
-        former = manifest.get(names_key)
+        former = former_names.get(names_key)
         if not isinstance(former, Sequence) or list(former) == list(names):
             continue
         prefix = f"heads.{head}."

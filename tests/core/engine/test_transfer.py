@@ -106,6 +106,31 @@ def test_snapshots_without_names_are_matched_by_shape(tmp_path):
     assert len(report.initialised) == len(report.unused) == 2
 
 
+def test_snapshots_without_names_have_those_of_the_config_beside_them(tmp_path):
+    old, new = model(3), model(2)
+    source = snapshot(tmp_path / "s.pt", old)
+    (tmp_path / "pytorch_config.yaml").write_text("metadata: {bodyparts: [a, b, c]}")
+
+    report = transfer_weights(new, source, PoseTask(("c", "a")))
+
+    weight = old.heads["bodypart"].layer.weight
+    assert torch.equal(new.heads["bodypart"].layer.weight, weight[[2, 0]])
+    assert len(report.reordered) == 2
+
+
+@pytest.mark.parametrize(
+    "text", ["metadata: {}", "metadata: 3", "a: [", "metadata: {bodyparts: 4}"]
+)
+def test_a_config_that_names_nothing_is_left_aside(tmp_path, text):
+    old, new = model(2), model(2)
+    source = snapshot(tmp_path / "s.pt", old)
+    (tmp_path / "pytorch_config.yaml").write_text(text)
+
+    report = transfer_weights(new, source, PoseTask(("a", "b")))
+
+    assert len(report.loaded) == 4
+
+
 def test_a_snapshot_in_which_nothing_fits_is_refused(tmp_path):
     other = nn.Linear(2, 2)
 
