@@ -26,6 +26,7 @@ from dlcore.engine.run_folder import LOGGER, RunFolder
 from dlcore.engine.setup import find_dataset, load_run_data
 from dlcore.engine.snapshots import Content, load_weights
 from dlcore.engine.stages import Stage, stages_of
+from dlcore.engine.status import RunStatus
 from dlcore.engine.trainer import Trainer
 from dlcore.engine.transfer import apply_weight_init, transfer_weights
 from dlcore.errors import ConfigError, SnapshotError, TrainingError
@@ -56,14 +57,15 @@ def train(loaded: LoadedConfig, host: PluginHost, request: RunRequest) -> RunFol
     if not any(sources.values()):
         room.for_new_run(stages)
     folder = RunFolder(request.output)
-    with folder.log_to_file():
+    status = RunStatus(folder.path)
+    with folder.log_to_file(), status.until_the_end():
         LOGGER.info("dlcore %s, run folder %s", dlcore.__version__, folder.path)
         for notice in loaded.notices:
             LOGGER.info("config: %s", notice)
         if given is not None:
             keep_given_detector(loaded, given, folder.path)
         try:
-            _train_stages(folder, loaded, host, request, sources, stages, room)
+            _train_stages(folder, loaded, host, request, sources, stages, room, status)
         except ConfigError as error:
             raise error if error.path is not None else loaded.located(error) from error
     return folder
@@ -125,6 +127,7 @@ def _train_stages(
     sources: dict[str, Path | None],
     stages: list[Stage],
     room: Room,
+    status: RunStatus,
 ) -> None:
     device = resolve_device(request.device or loaded.config.device, loaded.config.runner.gpus)
     dataset: PoseDataset | None = None
@@ -150,7 +153,8 @@ def _train_stages(
             LOGGER.info("stage: %s", stage.name)
         torch.manual_seed(loaded.config.train_settings.seed)
         dataset = dataset or find_dataset(loaded, host)
-        _train_stage(folder, loaded, host, request, stage, dataset, device, source, content, room)
+        start = (source, content)
+        _train_stage(folder, loaded, host, request, stage, dataset, device, start, room, status)
 
 
 def _train_stage(
@@ -161,10 +165,11 @@ def _train_stage(
     stage: Stage,
     dataset: PoseDataset,
     device: torch.device,
-    source: Path | None,
-    content: Content | None,
+    start: tuple[Path | None, Content | None],
     room: Room,
+    status: RunStatus,
 ) -> None:
+    source, content = start
     model = _starting_model(loaded, host, request, stage, dataset, content)
     if content is not None and source is not None:
         load_weights(model, content["model"], source)
@@ -178,7 +183,7 @@ def _train_stage(
     )
     try:
         trainer = prepare(folder, loaded, host, stage, model, data, device, content, room)
-        _fit(trainer, folder, stage)
+        _fit(trainer, folder, stage, status)
     finally:
         data.close()
 
@@ -210,7 +215,8 @@ def _starting_model(
     return model
 
 
-def _fit(trainer: Trainer, folder: RunFolder, stage: Stage) -> None:
+def _fit(trainer: Trainer, folder: RunFolder, stage: Stage, status: RunStatus) -> None:
+    status.begin(stage.name)
     try:
         trainer.fit()
     except Interrupted:
@@ -231,6 +237,7 @@ def _fit(trainer: Trainer, folder: RunFolder, stage: Stage) -> None:
         _draw_curves(folder.path / stage.statistics_file, folder.path / stage.curves_file)
     if trainer.progress.stopped is not None:
         LOGGER.info("stopped: %s", trainer.progress.stopped)
+        status.stopped(trainer.progress.stopped)
     LOGGER.info("done: %d epochs, snapshots in %s", trainer.progress.epoch, folder.path)
 
 
