@@ -21,7 +21,7 @@ Image = npt.NDArray[np.uint8]
 Array = npt.NDArray[np.floating[Any]]
 Colour = tuple[int, int, int]
 
-SMALLEST_SIDE, LARGEST_SIDE = 320, 1024
+SMALLEST_SIDE, LARGEST_SIDE = 256, 1024
 """The longer side of a picture in pixels: smaller images are enlarged, larger ones reduced."""
 
 TRUTH, FOUND = (90, 220, 90), (255, 150, 40)

@@ -17,7 +17,7 @@ from dlcore.engine.pictures import (
 )
 from dlcore.interfaces import Target
 
-SIDE = 400  # drawn as it is
+SIDE = 400  # is drawn as it is
 CAPTION = 18
 NONE = np.zeros((0, 1, 3))
 
