@@ -28,6 +28,11 @@ class Layers(NamedTuple):
     strides: Sequence[int]
     hidden: Sequence[int] = ()
 
+    @property
+    def weight_init(self) -> dict[str, Any]:
+        """What a head says of its first weights: small ones, but not in one layer on another."""
+        return {} if self.hidden else {"weight_init": "normal"}
+
     def block(self, maps: int | str) -> dict[str, Any]:
         """The layers that end in so many maps."""
         return {
@@ -41,7 +46,7 @@ def heatmap_head(layers: Layers, maps: int | str, offsets: int | str) -> dict[st
     """Heatmaps and offsets within a cell; discs as targets. One pose per image."""
     return {
         "type": "HeatmapHead",
-        "weight_init": "normal",
+        **layers.weight_init,
         "predictor": {
             "type": "HeatmapPredictor",
             "apply_sigmoid": True,
@@ -70,7 +75,7 @@ def identity_head(layers: Layers) -> dict[str, Any]:
     """A map for each individual, of who is where."""
     return {
         "type": "HeatmapHead",
-        "weight_init": "normal",
+        **layers.weight_init,
         "predictor": {"type": "IdentityPredictor", "apply_sigmoid": True},
         "target_generator": {
             "type": "HeatmapPlateauGenerator",
@@ -95,7 +100,7 @@ def limb_head(layers: Layers, graph: list[list[int]], *, nms_radius: int) -> dic
     """
     return {
         "type": "DLCRNetHead",
-        "weight_init": "normal",
+        **layers.weight_init,
         "predictor": {
             "type": "PartAffinityFieldPredictor",
             "graph": graph,

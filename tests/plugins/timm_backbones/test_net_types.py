@@ -141,6 +141,14 @@ def test_one_individual_with_identity_needs_no_head_for_it():
     assert set(config["model"]["heads"]) == {"bodypart"}
 
 
+def test_heads_of_one_layer_start_small_and_deeper_ones_do_not():
+    """Small weights behind small weights hardly learn."""
+    heads = [net().config(EVERYTHING)["model"]["heads"] for net in (ConvNeXtT, DinoV2S)]
+
+    assert [head.get("weight_init") for head in heads[0].values()] == ["normal"] * 3
+    assert [head.get("weight_init") for head in heads[1].values()] == [None] * 3
+
+
 @pytest.mark.parametrize("net_type", BOTTOM_UP.values())
 def test_several_individuals_need_two_keypoints(net_type):
     with pytest.raises(DlcoreError, match="one keypoint has none"):
