@@ -95,11 +95,11 @@ class DetectorTrainingRunner(Runner):
         with self.autocast():
             _, detections = self.model(batch.images)
         found = detections[0]
-        corners = found["boxes"].double().cpu().numpy()
+        corners = found["boxes"].cpu().double().numpy()
         boxes = Boxes(
-            truth=batch.labels.boxes[0].double().cpu().numpy(),
+            truth=batch.labels.boxes[0].cpu().double().numpy(),
             found=np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1),
-            scores=found["scores"].double().cpu().numpy(),
+            scores=found["scores"].cpu().double().numpy(),
         )
         return {"boxes": draw_boxes(image, boxes)}
 

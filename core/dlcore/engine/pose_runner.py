@@ -138,7 +138,7 @@ class PoseTrainingRunner(Runner):
         ):
             if head in decoded:
                 found = decoded[head]["poses"][0]
-                yield Points(truth.double().cpu().numpy(), found.double().cpu().numpy(), joints)
+                yield Points(truth.cpu().double().numpy(), found.cpu().double().numpy(), joints)
 
 
 def _as_float32(outputs: ModelOutputs) -> ModelOutputs:
