@@ -206,6 +206,10 @@ class Undescribed(Small):
     gflops = 0
 
 
+class Contradicting(Small):
+    approach = "td"
+
+
 class Tuples(Small):
     def config(self, task):
         return super().config(task) | {"sizes": (1, 2)}
@@ -227,6 +231,7 @@ class Shared(Small):
     ("cls", "message"),
     [
         (Undescribed, "must declare gflops"),
+        (Contradicting, "approach is 'td', but its config says method 'bu'"),
         (Tuples, "only what YAML can"),
         (NoBodypart, "must have the head 'bodypart'"),
         (Shared, "must give a new dict each time"),
