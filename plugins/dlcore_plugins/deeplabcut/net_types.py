@@ -119,7 +119,7 @@ class CSPNeXtS(_CSPNeXt):
 
     spec = backbones.CSPNEXT_S
     parameters: ClassVar[float] = 4.5
-    gflops: ClassVar[float] = 0.9
+    gflops: ClassVar[float] = 0.86
 
 
 class CSPNeXtM(_CSPNeXt):

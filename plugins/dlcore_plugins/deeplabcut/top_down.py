@@ -172,7 +172,7 @@ class TopDownCSPNeXtS(_Heatmaps):
     spec = backbones.CSPNEXT_S
     stride: ClassVar[float] = 32
     parameters: ClassVar[float] = 4.4
-    gflops: ClassVar[float] = 0.9
+    gflops: ClassVar[float] = 0.86
 
 
 class TopDownCSPNeXtM(_Heatmaps):
@@ -227,7 +227,7 @@ class RTMPoseS(_RTMPose):
     name = "rtmpose_s"
     spec = backbones.CSPNEXT_S
     parameters: ClassVar[float] = 5.2
-    gflops: ClassVar[float] = 0.9
+    gflops: ClassVar[float] = 0.87
 
 
 class RTMPoseM(_RTMPose):

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from dlcore import DlcoreError
-from dlcore.engine.template import new_config
+from dlcore.config.loading import load_config
+from dlcore.engine.template import config_text, new_config
 from dlcore.interfaces import NetType
 from dlcore.testing import check_net_type
 from dlcore_plugins.deeplabcut import conditional_net_types
@@ -95,3 +96,17 @@ def test_size_cost_and_stride_are_those_of_the_network(name, host, tmp_path):
     assert net_type.parameters == pytest.approx(measured.parameters, abs=0.051)
     assert net_type.gflops == pytest.approx(measured.gflops, abs=0.051)
     assert net_type.stride == measured.stride
+
+
+@pytest.mark.parametrize("name", NET_TYPES)
+def test_a_written_config_passes_all_checks(name, host, tmp_path):
+    values = new_config(
+        NET_TYPES[name]().config(TASK), TASK, project_path="", config_path="", dataset=None
+    )
+    path = tmp_path / "pytorch_config.yaml"
+    path.write_text(config_text(values, ""), encoding="utf-8")
+
+    loaded = load_config(path, host)
+
+    assert loaded.notices == []
+    assert loaded.values == values
