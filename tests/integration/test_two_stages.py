@@ -222,10 +222,10 @@ def test_resuming_after_an_interruption_in_either_stage_is_exact(
 
 def test_both_stages_can_be_trained_further(train, whole, tmp_path):
     longer = ("--set", "detector.train_settings.epochs=3", "--set", "train_settings.epochs=3")
-    assert train(tmp_path) == 0
-    assert train(tmp_path, "--resume", *longer) == 0
+    output = shutil.copytree(whole, tmp_path / "run")
+    assert train(output, "--resume", *longer) == 0
 
-    assert epochs(tmp_path, "snapshot-detector") == epochs(tmp_path) == [1, 2, 3]
+    assert epochs(output, "snapshot-detector") == epochs(output) == [1, 2, 3]
 
 
 def test_only_the_detector_can_be_trained_further(train, tmp_path):

@@ -477,7 +477,7 @@ CHECKS: dict[str, dict[str, list[Check]]] = {
             detector(variant="retinanet_resnet50_fpn", min_size=64),
             detector(variant="retinanet_resnet50_fpn_v2", min_size=64),
         ],
-        "SSDLite": [detector()],
+        "SSDLite": [detector(), detector(classes=["dog", "cat"], max_detections=5)],
     },
     "runners": {
         "DetectorTrainingRunner": [detector_runner],

@@ -43,13 +43,14 @@ class DenseDetector(TorchvisionDetector):
         variant: str,
         *,
         pretrained: bool | str | None = None,
+        freeze_bn_stats: bool = False,
+        freeze_bn_weights: bool = False,
         trainable_backbone_layers: int | None = None,
         box_score_thresh: float | None = 0.01,
         classes: Sequence[CocoClass] | None = None,
         max_detections: PositiveInt | None = None,
         min_size: PositiveInt = 800,
         max_size: PositiveInt = 1333,
-        **options: Any,
     ) -> None:
         most: dict[str, Any] = {}
         if max_detections is not None and classes is None:
@@ -69,7 +70,13 @@ class DenseDetector(TorchvisionDetector):
             load(model, variant, pretrained)
         from_scratch = pretrained is False
         freeze_stages(model.backbone.body, trainable_backbone_layers, from_scratch=from_scratch)
-        super().__init__(model, classes=classes, max_detections=max_detections, **options)
+        super().__init__(
+            model,
+            freeze_bn_stats=freeze_bn_stats,
+            freeze_bn_weights=freeze_bn_weights,
+            classes=classes,
+            max_detections=max_detections,
+        )
 
 
 class RetinaNet(DenseDetector):
@@ -86,9 +93,28 @@ class RetinaNet(DenseDetector):
         variant: Literal[
             "retinanet_resnet50_fpn", "retinanet_resnet50_fpn_v2"
         ] = "retinanet_resnet50_fpn_v2",
-        **options: Any,
+        pretrained: bool | str | None = None,
+        freeze_bn_stats: bool = False,
+        freeze_bn_weights: bool = False,
+        trainable_backbone_layers: int | None = None,
+        box_score_thresh: float | None = 0.01,
+        classes: Sequence[CocoClass] | None = None,
+        max_detections: PositiveInt | None = None,
+        min_size: PositiveInt = 800,
+        max_size: PositiveInt = 1333,
     ) -> None:
-        super().__init__(variant, **options)
+        super().__init__(
+            variant,
+            pretrained=pretrained,
+            freeze_bn_stats=freeze_bn_stats,
+            freeze_bn_weights=freeze_bn_weights,
+            trainable_backbone_layers=trainable_backbone_layers,
+            box_score_thresh=box_score_thresh,
+            classes=classes,
+            max_detections=max_detections,
+            min_size=min_size,
+            max_size=max_size,
+        )
 
 
 class FCOS(DenseDetector):
@@ -97,5 +123,28 @@ class FCOS(DenseDetector):
     Losses: `classification`, `bbox_regression`, `bbox_ctrness`.
     """
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__("fcos_resnet50_fpn", **options)
+    def __init__(
+        self,
+        *,
+        pretrained: bool | str | None = None,
+        freeze_bn_stats: bool = False,
+        freeze_bn_weights: bool = False,
+        trainable_backbone_layers: int | None = None,
+        box_score_thresh: float | None = 0.01,
+        classes: Sequence[CocoClass] | None = None,
+        max_detections: PositiveInt | None = None,
+        min_size: PositiveInt = 800,
+        max_size: PositiveInt = 1333,
+    ) -> None:
+        super().__init__(
+            "fcos_resnet50_fpn",
+            pretrained=pretrained,
+            freeze_bn_stats=freeze_bn_stats,
+            freeze_bn_weights=freeze_bn_weights,
+            trainable_backbone_layers=trainable_backbone_layers,
+            box_score_thresh=box_score_thresh,
+            classes=classes,
+            max_detections=max_detections,
+            min_size=min_size,
+            max_size=max_size,
+        )

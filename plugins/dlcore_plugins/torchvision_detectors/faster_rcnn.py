@@ -55,13 +55,14 @@ class FasterRCNN(TorchvisionDetector):
             "fasterrcnn_resnet50_fpn_v2",
         ] = "fasterrcnn_mobilenet_v3_large_fpn",
         pretrained: bool | str | None = None,
+        freeze_bn_stats: bool = False,
+        freeze_bn_weights: bool = False,
         trainable_backbone_layers: int | None = None,
         box_score_thresh: float | None = 0.01,
         classes: Sequence[CocoClass] | None = None,
         max_detections: PositiveInt | None = None,
         min_size: PositiveInt | None = None,
         max_size: PositiveInt | None = None,
-        **options: Any,
     ) -> None:
         given: dict[str, Any] = {
             "box_detections_per_img": max_detections if classes is None else None,
@@ -80,5 +81,11 @@ class FasterRCNN(TorchvisionDetector):
         complete = not pretrained or load(model, variant, pretrained, FRESH)
         from_scratch = pretrained is False
         freeze_stages(model.backbone.body, trainable_backbone_layers, from_scratch=from_scratch)
-        super().__init__(model, classes=classes, max_detections=max_detections, **options)
+        super().__init__(
+            model,
+            freeze_bn_stats=freeze_bn_stats,
+            freeze_bn_weights=freeze_bn_weights,
+            classes=classes,
+            max_detections=max_detections,
+        )
         self.needs_training = not complete

@@ -53,11 +53,12 @@ class SSDLite(TorchvisionDetector):
         *,
         variant: None = None,
         pretrained: bool | str | None = None,
+        freeze_bn_stats: bool = False,
+        freeze_bn_weights: bool = False,
         box_score_thresh: float | None = 0.01,
         score_thresh: float = 0.001,
         classes: Sequence[CocoClass] | None = None,
         max_detections: PositiveInt | None = None,
-        **options: Any,
     ) -> None:
         count = num_classes(classes)
         most = max_detections if classes is None else None
@@ -79,7 +80,13 @@ class SSDLite(TorchvisionDetector):
         )
         if pretrained:
             load(model, VARIANT, pretrained)
-        super().__init__(model, classes=classes, max_detections=max_detections, **options)
+        super().__init__(
+            model,
+            freeze_bn_stats=freeze_bn_stats,
+            freeze_bn_weights=freeze_bn_weights,
+            classes=classes,
+            max_detections=max_detections,
+        )
 
     def forward(
         self, images: Tensor, targets: list[dict[str, Tensor]] | None = None
