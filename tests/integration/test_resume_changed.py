@@ -128,6 +128,21 @@ def test_another_runs_folder_is_left_alone(train, tmp_path):
     assert names(tmp_path / "other") == before
 
 
+def test_a_run_that_replaces_another_does_not_go_on_in_its_table(train, tmp_path):
+    train(output="first")
+    train(**{"train_settings.seed": 8})
+    table = (tmp_path / "run" / "learning_stats.csv").read_text()
+
+    snapshot = str(tmp_path / "first" / "snapshot-001.pt")
+    code, _ = train("--resume", snapshot, "--overwrite")
+
+    assert code == 0
+    [moved] = (tmp_path / "run").glob("replaced-*")
+    assert (moved / "learning_stats.csv").read_text() == table
+    _, *rows = (tmp_path / "run" / "learning_stats.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in rows] == ["2"]
+
+
 def test_a_damaged_resume_file_does_not_block_the_snapshots(train, tmp_path):
     train()
     run = tmp_path / "run"

@@ -73,3 +73,12 @@ def test_losses_and_gradients_equal_those_of_deeplabcut(shared):
 
         assert loss.item() == pytest.approx(case["loss"], rel=1e-5, abs=1e-7), case
         assert gradient.norm().item() == pytest.approx(case["gradient_norm"], rel=1e-5), case
+
+
+def test_only_logits_are_brought_to_the_scale_of_the_target():
+    output = torch.tensor([-2.0, 0.0, 3.0])
+
+    for criterion in CRITERIA:
+        seen = criterion().on_target_scale(output)
+        expected = output.sigmoid() if criterion is WeightedBCECriterion else output
+        assert torch.equal(seen, expected)
