@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from tqdm import tqdm
+
 from dlcore.engine.loop import NonFiniteLossError
 from dlcore.errors import TrainingError
 from dlcore.interfaces import Record
@@ -17,6 +19,7 @@ def epoch_line(
     losses: Mapping[str, float],
     metrics: Mapping[str, float],
     images_per_second: float,
+    seconds_left: float | None = None,
 ) -> str:
     """The line in the log about an epoch.
 
@@ -27,6 +30,7 @@ def epoch_line(
         losses: Of the training, with the names of `learning_stats.csv`.
         metrics: What was measured after it, likewise; empty if nothing was.
         images_per_second: In training.
+        seconds_left: Of the run; None at its end and where it is not known.
     """
     parts = [
         f"epoch {number}/{epochs} (lr={rate:g})",
@@ -41,6 +45,8 @@ def epoch_line(
     ]
     if images_per_second > 0:
         parts.append(f"{images_per_second:.1f} images/s")
+    if seconds_left is not None:
+        parts.append(f"{tqdm.format_interval(seconds_left)} left")
     return ", ".join(parts)
 
 

@@ -60,6 +60,19 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], None]) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write text so that it is either the old one or the new one, whole.
+
+    Raises:
+        TrainingError: As `write_atomically`.
+    """
+
+    def write(file: IO[bytes]) -> None:
+        file.write(text.encode("utf-8"))
+
+    write_atomically(path, write)
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
@@ -92,12 +105,12 @@ class RunFolder:
     def write_yaml(self, name: str, values: Mapping[str, Any], comment: str) -> None:
         """Write plain types as YAML under a one-line comment."""
         text = f"# {comment}\n" + yaml.safe_dump(dict(values), sort_keys=False, width=100)
-        write_atomically(self.path / name, lambda file: _write_text(file, text))
+        write_text(self.path / name, text)
 
     def write_json(self, name: str, values: Mapping[str, Any]) -> None:
         """Write plain types as JSON."""
         text = json.dumps(values, indent=2) + "\n"
-        write_atomically(self.path / name, lambda file: _write_text(file, text))
+        write_text(self.path / name, text)
 
     @contextmanager
     def log_to_file(self, name: str = LOG_FILE) -> Iterator[None]:
@@ -112,7 +125,3 @@ class RunFolder:
         finally:
             LOGGER.removeHandler(handler)
             handler.close()
-
-
-def _write_text(file: IO[bytes], text: str) -> None:
-    file.write(text.encode("utf-8"))

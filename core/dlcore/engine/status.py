@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from dlcore.engine.run_folder import LOGGER, write_atomically
+from dlcore.engine.run_folder import LOGGER, write_text
 from dlcore.errors import TrainingError
 
 STATUS = "status.json"
@@ -74,7 +74,7 @@ class RunStatus:
     def _write(self) -> None:
         text = json.dumps(self._values, indent=2) + "\n"
         try:
-            write_atomically(self._path, lambda file: file.write(text.encode("utf-8")))
+            write_text(self._path, text)
         except TrainingError as error:
             LOGGER.warning("the status of the run was not written: %s", error)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from dlcore.data.device import ahead_on_device
 from dlcore.data.workers import worker_error
@@ -16,6 +15,7 @@ from dlcore.engine.callbacks import Callbacks
 from dlcore.engine.dry_run import out_of_memory_advice
 from dlcore.engine.groups import Groups
 from dlcore.engine.interrupt import Interrupt, Interrupted
+from dlcore.engine.live_view import LiveView
 from dlcore.engine.loop import EpochState, NonFiniteLossError, train_one_epoch
 from dlcore.engine.offers import Offers
 from dlcore.engine.optim import scheduler_step
@@ -69,6 +69,7 @@ class Trainer:
     Attributes:
         callbacks: Who is told of events; nobody at first.
         interrupt: Says whether the user wants to stop.
+        view: What a terminal shows.
         in_epoch: Whether the batches of an epoch are being drawn or evaluated.
     """
 
@@ -109,6 +110,13 @@ class Trainer:
         self.callbacks = Callbacks()
         self.offers = Offers(snapshots)
         self.interrupt = Interrupt()
+        self.view = LiveView(
+            schedule.epochs,
+            len(data.train),
+            schedule.batch_size,
+            lambda: float(optimizer.param_groups[0]["lr"]),
+            snapshots.key_metric,
+        )
         self.in_epoch = False
         self.groups = Groups(
             schedule.accumulate_batches, schedule.batch_size, len(data.train_records)
@@ -125,7 +133,7 @@ class Trainer:
             Interrupted: After Ctrl-C or SIGTERM, when the state is saved.
             KeyboardInterrupt: After a second Ctrl-C, which does not wait and does not save.
         """
-        with self.interrupt, self.callbacks.until_the_end(self._end):
+        with self.view, self.interrupt, self.callbacks.until_the_end(self._end):
             try:
                 self.callbacks.tell(RunStart(self.progress.epoch, self.progress.state.step))
                 while not self._is_last(self.progress.epoch):
@@ -181,7 +189,10 @@ class Trainer:
         images = min(steps * self.schedule.batch_size, len(self.data.train_records))
         speed = images / seconds if seconds > 0 else 0.0
         measured = {n: v for n, v in values.items() if n not in losses}
-        LOGGER.info(epoch_line(number, self.schedule.epochs, rate, losses, measured, speed))
+        self.view.end_epoch(metrics, self.snapshots.best)
+        left = None if self._is_last(number) else self.view.seconds_left()
+        line = epoch_line(number, self.schedule.epochs, rate, losses, measured, speed, left)
+        LOGGER.info(line)
 
     def _train(self, number: int) -> None:
         state = self.progress.state
@@ -189,48 +200,49 @@ class Trainer:
         self.callbacks.tell(EpochStart(number, state.step))
         tell_of_steps = self.callbacks.listen_to(StepEnd)
         total = len(self.data.train)
-        with tqdm(
-            total=total, initial=state.step, desc=f"epoch {number}", disable=None, leave=False
-        ) as bar:
+        self.view.begin_epoch(number - 1, state.step)
 
-            def after_step(state: EpochState, losses: dict[str, Tensor]) -> None:
-                bar.update()
-                if self.scheduler is not None and self._schedule_by_step and state.updated:
-                    scheduler_step(self.scheduler, None)
-                if tell_of_steps:
-                    self.callbacks.tell(StepEnd(number, state.step, state.updated, losses))
-                if state.step % self.schedule.display_iters == 0:
-                    loss = state.means()["total_loss"]
-                    LOGGER.info("epoch %d, step %d/%d, loss %.5f", number, state.step, total, loss)
-                if state.updated:  # gradients of an unfinished group are not saved
-                    self.interrupt.raise_if_asked()
+        def after_step(state: EpochState, losses: dict[str, Tensor]) -> None:
+            self.view.step(state)
+            if self.scheduler is not None and self._schedule_by_step and state.updated:
+                scheduler_step(self.scheduler, None)
+            if tell_of_steps:
+                self.callbacks.tell(StepEnd(number, state.step, state.updated, losses))
+            if state.step % self.schedule.display_iters == 0:
+                loss = state.means()["total_loss"]
+                LOGGER.info("epoch %d, step %d/%d, loss %.5f", number, state.step, total, loss)
+            if state.updated:  # gradients of an unfinished group are not saved
+                self.interrupt.raise_if_asked()
 
-            try:
-                with out_of_memory_advice(self.schedule.batch_size):
-                    train_one_epoch(
-                        self.runner,
-                        self.training_batches(number, state.step),
-                        self.optimizer,
-                        self.scaler,
-                        state=state,
-                        after_step=after_step,
-                        groups=self.groups,
-                        max_norm=self.schedule.max_gradient_norm,
-                    )
-            except NonFiniteLossError as error:
-                raise explain_non_finite(error, number, self.data.train_records) from error
+        try:
+            with out_of_memory_advice(self.schedule.batch_size):
+                train_one_epoch(
+                    self.runner,
+                    self.training_batches(number, state.step),
+                    self.optimizer,
+                    self.scaler,
+                    state=state,
+                    after_step=after_step,
+                    groups=self.groups,
+                    max_norm=self.schedule.max_gradient_norm,
+                )
+        except NonFiniteLossError as error:
+            raise explain_non_finite(error, number, self.data.train_records) from error
+        self.view.all_steps_done(state)
 
     def evaluate(self) -> dict[str, float]:
         """Losses and metrics of the model as it is; nothing if there are no images for it."""
 
         def watched() -> Iterator[Batch]:
-            for batch in self.evaluation_batches():
+            for number, batch in enumerate(self.evaluation_batches()):
                 if self.in_epoch:  # afterwards its end is to be saved first
                     self.interrupt.raise_if_asked()
+                self.view.evaluating(number, total)
                 yield batch
 
         if self.data.evaluation is None:
             return {}
+        total = len(self.data.evaluation)
         return self.runner.evaluate(watched(), self.data.eval_records)
 
     def training_batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
