@@ -12,6 +12,18 @@ from click.testing import CliRunner
 from dlcore.cli.main import cli
 from dlcore.engine.snapshots import list_snapshots, load_snapshot
 
+CALLBACKS = {
+    "callbacks": [
+        {"type": "LearningRateFinder", "steps": 20, "apply": True},
+        {"type": "EarlyStopping", "metric": "ema.test.mAP", "patience": 9},
+        {"type": "ExponentialMovingAverage", "decay": 0.9},
+        {"type": "FreezeBackbone", "epochs": 1},
+        {"type": "SamplePictures", "interval": 2},
+    ],
+    "runner.accumulate_batches": 2,
+    "runner.max_gradient_norm": 0.5,
+}
+
 
 def train(config, output, *more):
     result = CliRunner().invoke(
@@ -21,8 +33,8 @@ def train(config, output, *more):
     return result
 
 
-def weights(folder, epoch):
-    [snapshot] = [s for s in list_snapshots(folder) if s.epoch == epoch]
+def weights(folder, epoch, prefix="snapshot"):
+    [snapshot] = [s for s in list_snapshots(folder, prefix) if s.epoch == epoch]
     return load_snapshot(snapshot.path)["model"]
 
 
@@ -32,9 +44,11 @@ def assert_equal_weights(one, other):
     assert different == []
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_resuming_is_exact(config_file, tmp_path, workers):
-    config = config_file(**{"train_settings.dataloader_workers": workers})
+@pytest.mark.parametrize(
+    ("workers", "more"), [(0, {}), (2, CALLBACKS)], ids=["plain", "workers and callbacks"]
+)
+def test_resuming_is_exact(config_file, tmp_path, workers, more):
+    config = config_file(**{"train_settings.dataloader_workers": workers, **more})
     train(config, tmp_path / "whole", "--set", "train_settings.epochs=4")
 
     train(config, tmp_path / "halves", "--set", "train_settings.epochs=2")
@@ -47,6 +61,12 @@ def test_resuming_is_exact(config_file, tmp_path, workers):
         (tmp_path / name / "learning_stats.csv").read_text() for name in ("whole", "halves")
     )
     assert whole == halves
+    if more:
+        assert "metrics/ema.test.mAP" in whole
+        averages = [weights(tmp_path / name, 4, "snapshot-ema") for name in ("whole", "halves")]
+        assert_equal_weights(*averages)
+        raw, average = weights(tmp_path / "whole", 4), averages[0]
+        assert any(not torch.equal(raw[key], average[key]) for key in raw)
 
 
 def test_the_test_above_can_fail(config_file, tmp_path):
@@ -135,7 +155,9 @@ def test_a_fresh_run_does_not_touch_another_runs_files(config_file, tmp_path):
 
 
 def test_ctrl_c_saves_and_resuming_in_the_middle_of_an_epoch_is_exact(config_file, tmp_path):
-    config = config_file(**{"train_settings.epochs": 3, "train_settings.display_iters": 1})
+    settings = {"train_settings.epochs": 3, "train_settings.display_iters": 1}
+    quick = [{"type": "ExponentialMovingAverage"}, {"type": "FreezeBackbone", "epochs": 1}]
+    config = config_file(**settings, **CALLBACKS | {"callbacks": quick})
     train(config, tmp_path / "whole")
     log = tmp_path / "run" / "train.txt"
     command = [sys.executable, "-m", "dlcore", "train", str(config)]
@@ -152,6 +174,10 @@ def test_ctrl_c_saves_and_resuming_in_the_middle_of_an_epoch_is_exact(config_fil
     assert process.returncode == 130
     assert "--resume" in stderr
     assert "Traceback" not in stderr
+    assert "1 epochs and 2 steps are done" not in log.read_text()
 
     train(config, tmp_path / "run", "--resume")
-    assert_equal_weights(weights(tmp_path / "whole", 3), weights(tmp_path / "run", 3))
+    for prefix in ("snapshot", "snapshot-ema"):
+        whole, resumed = (weights(tmp_path / name, 3, prefix) for name in ("whole", "run"))
+        assert_equal_weights(whole, resumed)
+    assert "1 epochs and 2 steps are done" in log.read_text()

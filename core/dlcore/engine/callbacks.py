@@ -10,6 +10,7 @@ from typing import Any
 from dlcore.building import build
 from dlcore.config.loading import LoadedConfig
 from dlcore.engine.run_folder import LOGGER
+from dlcore.engine.snapshots import to_plain
 from dlcore.engine.stages import Stage
 from dlcore.errors import ConfigError, Problem
 from dlcore.interfaces import (
@@ -93,16 +94,14 @@ class Callbacks:
             self.tell(end())
 
     def state_dict(self) -> dict[str, dict[str, Any]]:
-        """The states of all that have one, by name."""
+        """The states of all that have one, by name; one that cannot be saved is a failure."""
         states = {}
         for name, callback in list(self._named.items()):
-            try:
-                state = callback.state_dict()
-            except Exception as error:  # noqa: BLE001  a callback may raise anything
-                self._drop(name, error)
-                continue
-            if state:
-                states[name] = state
+            if _overrides(callback, "state_dict"):
+                try:
+                    states[name] = to_plain(callback.state_dict())
+                except Exception as error:  # noqa: BLE001  a callback may raise anything
+                    self._drop(name, error)
         return states
 
     def load_state_dict(self, states: Mapping[str, Mapping[str, Any]]) -> None:

@@ -235,7 +235,7 @@ def _fit(trainer: Trainer, folder: RunFolder, stage: Stage, status: RunStatus) -
         for logger in list(trainer.loggers):
             trainer.tell(logger, logger.close)
         _draw_curves(folder.path / stage.statistics_file, folder.path / stage.curves_file)
-    if trainer.progress.stopped is not None:
+    if trainer.progress.stopped and trainer.progress.epoch < stage.settings.epochs:
         LOGGER.info("stopped: %s", trainer.progress.stopped)
         status.stopped(trainer.progress.stopped)
     LOGGER.info("done: %d epochs, snapshots in %s", trainer.progress.epoch, folder.path)

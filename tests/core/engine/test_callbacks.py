@@ -122,6 +122,15 @@ def test_states_are_given_back_by_name(caplog):
     ]
 
 
+def test_a_state_that_cannot_be_saved_is_a_failure_of_the_callback_alone(caplog):
+    odd = Note([], "1")
+    odd.state_dict = lambda: {"lock": object()}
+    callbacks = Callbacks({"a": odd, "b": Note([], "2")})
+
+    assert callbacks.state_dict() == {"b": {"name": "2"}}
+    assert "callback a failed and is not used any more: TypeError" in caplog.text
+
+
 def test_a_callback_without_state_is_not_asked_for_one(caplog):
     callbacks = Callbacks({"a": Callback()})
     callbacks.load_state_dict({})
