@@ -46,6 +46,9 @@ COMMANDS = {
     "evaluate": CommandSource(
         "dlcore.cli.evaluate:evaluate_command", "Compare a trained model with the labels."
     ),
+    "runs": CommandSource(
+        "dlcore.cli.runs:runs_command", "List runs: how far they came, how good they are."
+    ),
     "list": CommandSource("dlcore.cli.list:list_command", "List the installed components by kind."),
     "show": CommandSource("dlcore.cli.show:show_command", "Show a component and its options."),
     "plugins": CommandSource(

@@ -12,6 +12,7 @@ from dlcore.config.schema import (
     RunnerSection,
     TrainSettings,
 )
+from dlcore.engine import stage_files
 
 StageName = Literal["pose", "detector"]
 
@@ -41,25 +42,22 @@ class Stage:
     @property
     def snapshot_prefix(self) -> str:
         """What the names of its snapshots begin with."""
-        return self.runner.snapshot_prefix or f"snapshot{self._suffix('-')}"
+        return self.runner.snapshot_prefix or stage_files.snapshot_prefix(self.name)
 
     @property
     def resume_file(self) -> str:
         """Holds everything it needs to go on exactly, as of the last time it was saved."""
-        return f"resume{self._suffix('-')}.pt"
+        return stage_files.resume_file(self.name)
 
     @property
     def statistics_file(self) -> str:
         """Its table of losses and metrics."""
-        return f"learning_stats{self._suffix('_')}.csv"
+        return stage_files.statistics_file(self.name)
 
     @property
     def curves_file(self) -> str:
         """Its picture of that table."""
-        return f"learning_curves{self._suffix('_')}.png"
-
-    def _suffix(self, joint: str) -> str:
-        return "" if self.name == "pose" else f"{joint}{self.name}"
+        return stage_files.curves_file(self.name)
 
 
 def stages_of(config: RunConfig, only: StageName | None = None) -> list[Stage]:

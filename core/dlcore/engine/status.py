@@ -10,7 +10,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -90,6 +90,28 @@ def process_start(process: int) -> str | None:
     except OSError:
         return None
     return text.rpartition(")")[2].split()[19]  # field 22, counted behind the name in brackets
+
+
+def is_alive(status: Mapping[str, Any]) -> bool | None:
+    """Whether the process that a status names is still there.
+
+    Returns:
+        None if that cannot be seen from here: it is on another machine.
+    """
+    process = status.get("process")
+    if status.get("host") != platform.node() or not isinstance(process, int):
+        return None
+    if status.get("process_start") is not None:
+        return process_start(process) == str(status["process_start"])
+    if os.name != "posix":  # a signal of 0 is not harmless elsewhere
+        return None
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _now() -> str:

@@ -1,0 +1,1 @@
+"""Runs on disk, read without torch: found, summed up, compared."""
