@@ -28,6 +28,8 @@ SUPPLIED: dict[str, tuple[str, ...]] = {
     "transforms": ("task",),
     "datasets": ("context",),
     "runners": ("model", "task", "autocast"),
+    "prediction_writers": ("job",),
+    "trackers": ("task",),
 }
 """What the engine hands to the constructors of each kind, by position."""
 

@@ -97,6 +97,16 @@ def register_callbacks() -> list[Component]:  # type: ignore[empty-body]
     """What looks on while a model is trained, and has a say in it (`callbacks`)."""
 
 
+@hookspec
+def register_prediction_writers() -> list[Component]:  # type: ignore[empty-body]
+    """Kinds of files that predictions are written to (`dlcore predict --format`)."""
+
+
+@hookspec
+def register_trackers() -> list[Component]:  # type: ignore[empty-body]
+    """Ways of telling who is who from frame to frame (`dlcore predict --tracker`)."""
+
+
 _PREFIX = "register_"
 
 KINDS: tuple[str, ...] = tuple(

@@ -33,11 +33,13 @@ from dlcore.testing import (
     check_logger,
     check_neck,
     check_net_type,
+    check_prediction_writer,
     check_predictor,
     check_round_trip,
     check_runner,
     check_scheduler,
     check_target_generator,
+    check_tracker,
     check_transform,
     check_weight_initializer,
     fake_batch,
@@ -148,6 +150,20 @@ def callback(**options: Any) -> Check:
         check_callback(lambda: cls(**options), folder)
 
     return check
+
+
+def prediction_writer(**options: Any) -> Check:
+    def check(cls: type, folder: Path) -> None:
+        for task in (TASK, TWO_ANIMALS):
+            place = folder / str(task.num_individuals)
+            place.mkdir(parents=True)
+            check_prediction_writer(lambda job: cls(job, **options), place, task)
+
+    return check
+
+
+def tracker(**options: Any) -> Check:
+    return lambda cls, _: check_tracker(lambda task: cls(task, **options), TWO_ANIMALS)
 
 
 def deeplabcut_project(cls: type, folder: Path) -> None:
@@ -479,6 +495,13 @@ CHECKS: dict[str, dict[str, list[Check]]] = {
         ],
         "SSDLite": [detector(), detector(classes=["dog", "cat"], max_detections=5)],
     },
+    "prediction_writers": {
+        "coco": [prediction_writer()],
+        "deeplabcut": [prediction_writer(), prediction_writer(csv=False, scorer="someone")],
+        "labelled_video": [prediction_writer()],
+        "parquet": [prediction_writer()],
+    },
+    "trackers": {"oks": [tracker(), tracker(inertia=0, min_similarity=0.5)]},
     "runners": {
         "DetectorTrainingRunner": [detector_runner],
         "PoseTrainingRunner": [pose_runner],

@@ -43,6 +43,8 @@ KIND_OF_INTERFACE: dict[str, str] = {
     "Runner": "runners",
     "NetType": "net_types",
     "Callback": "callbacks",
+    "PredictionWriter": "prediction_writers",
+    "Tracker": "trackers",
 }
 """Interface classes by name, because importing `dlcore.interfaces` would import torch."""
 

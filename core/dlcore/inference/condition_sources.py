@@ -41,7 +41,7 @@ class FileConditions:
             self._by_name.setdefault(key[-1], []).append(key)
 
     def __call__(self, image: InputImage) -> Floats:
-        """The rough poses (N, K, 3) of an image.
+        """The rough poses (N, K, 3) of an image, in its pixels.
 
         Raises:
             DataError: If the file does not know it.
@@ -52,7 +52,9 @@ class FileConditions:
                 f"{str(self.path)!r} has no poses for the image {'/'.join(image.key)!r}; "
                 f"predict it with the model that made the file, or name another file in {KEY}"
             )
-        return self._by_image[key]
+        poses = self._by_image[key].copy()
+        poses[..., :2] -= image.origin
+        return poses
 
     def _known(self, key: tuple[str, ...]) -> tuple[str, ...] | None:
         """The file's name for an image: the same path, or one that is the end of the other."""

@@ -17,9 +17,9 @@ import torch
 from dlcore.data.device import Normalization, to_device
 from dlcore.engine.detector_runner import Detections, detect
 from dlcore.inference.conditions import rescore, usable
-from dlcore.inference.images import Floats, InputImage, Prediction, one_box, whole_image
+from dlcore.inference.images import Floats, InputImage, one_box, whole_image
 from dlcore.inference.network import Computation, PoseNetwork, Preparation
-from dlcore.interfaces import Batch, Detector, PoseTask
+from dlcore.interfaces import Batch, Detector, PoseTask, Prediction
 
 Prepared = TypeVar("Prepared")
 """What an estimator makes of images before it needs its networks."""
@@ -54,7 +54,14 @@ class PoseEstimator(ABC, Generic[Prepared]):
         return self.run(images, self.prepare(images))
 
     def stream(self, images: Iterable[InputImage], chunk: int) -> Iterator[Prediction]:
-        """What is found in any number of images, which are read ahead while the networks work.
+        """What is found in any number of images; as `pairs`, without the images."""
+        for _, prediction in self.pairs(images, chunk):
+            yield prediction
+
+    def pairs(
+        self, images: Iterable[InputImage], chunk: int
+    ) -> Iterator[tuple[InputImage, Prediction]]:
+        """Any number of images, which are read ahead while the networks work, and what is found.
 
         Args:
             images: Taken one by one, in a thread; never more than two chunks wait in memory.
@@ -73,7 +80,7 @@ class PoseEstimator(ABC, Generic[Prepared]):
                 if not some:
                     return
                 coming = thread.submit(next_chunk)
-                yield from self.run(some, prepared)
+                yield from zip(some, self.run(some, prepared), strict=True)
 
 
 class BottomUpEstimator(PoseEstimator[list[Batch]]):

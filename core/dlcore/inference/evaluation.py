@@ -15,8 +15,8 @@ from dlcore.engine.box_metrics import box_metrics
 from dlcore.engine.detector_runner import true_boxes
 from dlcore.engine.evaluation import Predictions, evaluate_predictions, truth
 from dlcore.inference.estimators import PoseEstimator, TopDownEstimator
-from dlcore.inference.images import InputImage, Prediction, record_key
-from dlcore.interfaces import Record
+from dlcore.inference.images import InputImage, record_key
+from dlcore.interfaces import Prediction, Record
 
 Boxes = Literal["detector", "truth"]
 Array = npt.NDArray[np.float64]

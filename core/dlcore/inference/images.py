@@ -1,6 +1,6 @@
-"""What a trained model is given, and what it gives back.
+"""What a trained model is given.
 
-Legend: N individuals, K keypoints, U unique keypoints.
+Legend: N individuals, K keypoints.
 """
 
 from __future__ import annotations
@@ -29,34 +29,16 @@ class InputImage:
             look.
         conditions: (N, K, 3) x, y, score in pixels, the rough poses for a conditional model; None
             to take those of its own source.
+        origin: (x, y) in pixels of the whole image where `pixels` begins, if they are cut out.
+            Boxes and conditions that come with the image count from there; what is looked up by
+            `key` counts from the corner of the whole image.
     """
 
     pixels: npt.NDArray[np.uint8]
     key: tuple[str, ...] = ()
     boxes: Floats | None = None
     conditions: Floats | None = None
-
-
-@dataclass(slots=True)
-class Prediction:
-    """What was found in one image, in its pixels.
-
-    Attributes:
-        poses: (N, K, 3) x, y, score; keypoints that were not found are NaN. With identities, row i
-            is individual i, and NaN where it was not found; else only found individuals have rows.
-        unique: (U, 3) x, y, score, or None for a model without unique keypoints.
-        boxes: (N, 4) x, y, width, height of the crops that the poses were found in; None for a
-            bottom-up model.
-        box_scores: (N,) how sure the detector was; NaN for boxes that it did not find.
-        identity: (N, K, individuals) how sure each keypoint is of whom it belongs to; None for a
-            model without identities.
-    """
-
-    poses: npt.NDArray[np.float64]
-    unique: npt.NDArray[np.float64] | None = None
-    boxes: npt.NDArray[np.float64] | None = None
-    box_scores: npt.NDArray[np.float64] | None = None
-    identity: npt.NDArray[np.float64] | None = None
+    origin: tuple[int, int] = (0, 0)
 
 
 def whole_image(pixels: npt.NDArray[np.uint8], task: PoseTask) -> Sample:

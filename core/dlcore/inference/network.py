@@ -18,8 +18,7 @@ from dlcore.engine.evaluation import BODYPART, IDENTITY, UNIQUE_BODYPART, to_ori
 from dlcore.engine.identities import by_identity, identity_scores
 from dlcore.engine.pose_runner import PoseTrainingRunner
 from dlcore.engine.precision import Precision
-from dlcore.inference.images import Prediction
-from dlcore.interfaces import Batch, PoseTask, Sample
+from dlcore.interfaces import Batch, PoseTask, Prediction, Sample
 from dlcore.model import PoseModel
 
 

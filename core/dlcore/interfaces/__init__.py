@@ -32,10 +32,13 @@ if TYPE_CHECKING:
     from dlcore.interfaces.logger import Logger
     from dlcore.interfaces.neck import Neck
     from dlcore.interfaces.net_type import NetType
+    from dlcore.interfaces.prediction import PredictedFrame, Prediction, PredictionJob
+    from dlcore.interfaces.prediction_writer import PredictionWriter
     from dlcore.interfaces.predictor import Predictor
     from dlcore.interfaces.runner import Runner
     from dlcore.interfaces.scheduler import Scheduler
     from dlcore.interfaces.target_generator import TargetGenerator
+    from dlcore.interfaces.tracker import Tracker
     from dlcore.interfaces.transform import GeometricTransform, Transform, Warp
     from dlcore.interfaces.types import (
         Batch,
@@ -75,6 +78,10 @@ _MODULES = {
     "Outputs": "types",
     "PoseDataset": "dataset",
     "PoseTask": "types",
+    "PredictedFrame": "prediction",
+    "Prediction": "prediction",
+    "PredictionJob": "prediction",
+    "PredictionWriter": "prediction_writer",
     "Predictor": "predictor",
     "Record": "types",
     "RunEnd": "callback",
@@ -88,6 +95,7 @@ _MODULES = {
     "StepEnd": "callback",
     "Target": "types",
     "TargetGenerator": "target_generator",
+    "Tracker": "tracker",
     "TrainingRun": "callback",
     "Transform": "transform",
     "Warp": "transform",
@@ -131,6 +139,10 @@ __all__ = [
     "Outputs",
     "PoseDataset",
     "PoseTask",
+    "PredictedFrame",
+    "Prediction",
+    "PredictionJob",
+    "PredictionWriter",
     "Predictor",
     "Record",
     "RunEnd",
@@ -144,6 +156,7 @@ __all__ = [
     "StepEnd",
     "Target",
     "TargetGenerator",
+    "Tracker",
     "TrainingRun",
     "Transform",
     "Warp",

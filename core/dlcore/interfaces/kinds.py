@@ -10,10 +10,12 @@ from dlcore.interfaces.head import Head
 from dlcore.interfaces.logger import Logger
 from dlcore.interfaces.neck import Neck
 from dlcore.interfaces.net_type import NetType
+from dlcore.interfaces.prediction_writer import PredictionWriter
 from dlcore.interfaces.predictor import Predictor
 from dlcore.interfaces.runner import Runner
 from dlcore.interfaces.scheduler import Scheduler
 from dlcore.interfaces.target_generator import TargetGenerator
+from dlcore.interfaces.tracker import Tracker
 from dlcore.interfaces.transform import Transform
 from dlcore.interfaces.weight_initializer import WeightInitializer
 
@@ -34,5 +36,7 @@ INTERFACES: dict[str, type] = {
     "runners": Runner,
     "net_types": NetType,
     "callbacks": Callback,
+    "prediction_writers": PredictionWriter,
+    "trackers": Tracker,
 }
 """The class that a component of each kind must subclass."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
+Gather = Callable[[Any], list[Any]]
+"""Gives what every process has to each of them, in an order that all share; all must call it."""
+
+
+def alone(value: Any) -> list[Any]:
+    """Gather what the only process has."""
+    return [value]
+
+
 class Runner(ABC):
     """Knows what to do with a batch; the trainer around it knows when.
 
@@ -23,9 +32,16 @@ class Runner(ABC):
 
     Attributes:
         model: What is trained.
+        forward: What `losses` calls instead of `model`: the model itself at first. The engine puts
+            the compiled model there, or one whose gradients are joined with those of other
+            processes.
+        some_weights_idle: Whether a batch may leave some weights without a gradient, as detectors
+            do with images of nothing.
     """
 
     model: nn.Module
+    forward: Callable[..., Any]
+    some_weights_idle: bool = False
 
     @abstractmethod
     def losses(self, batch: Batch) -> dict[str, Tensor]:
@@ -37,12 +53,15 @@ class Runner(ABC):
         raise NotImplementedError
 
     @abstractmethod
-    def evaluate(self, batches: Iterable[Batch], records: Sequence[Record]) -> dict[str, float]:
+    def evaluate(
+        self, batches: Iterable[Batch], records: Sequence[Record], gather: Gather = alone
+    ) -> dict[str, float]:
         """Losses and metrics over batches.
 
         Args:
-            batches: As for `losses`, each record once.
+            batches: As for `losses`, each record once; of several processes each has some.
             records: What `Batch.indices` point to.
+            gather: Brings together what the processes of a run have found.
 
         Returns:
             Mean losses as `losses/eval.<name>` and metrics as `metrics/test.<name>`.

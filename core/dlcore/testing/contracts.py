@@ -17,6 +17,7 @@ from dlcore.testing.model_contracts import (
     check_neck,
     check_weight_initializer,
 )
+from dlcore.testing.prediction_contracts import check_prediction_writer, check_tracker
 from dlcore.testing.predictor_contracts import check_predictor, check_round_trip
 from dlcore.testing.run_contracts import (
     check_logger,
@@ -38,11 +39,13 @@ __all__ = [
     "check_logger",
     "check_neck",
     "check_net_type",
+    "check_prediction_writer",
     "check_predictor",
     "check_round_trip",
     "check_runner",
     "check_scheduler",
     "check_target_generator",
+    "check_tracker",
     "check_transform",
     "check_weight_initializer",
 ]

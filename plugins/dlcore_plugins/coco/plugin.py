@@ -14,3 +14,14 @@ def register_datasets() -> list[Component]:
             summary="Keypoints in COCO's JSON format, one file per split, beside their images.",
         ),
     ]
+
+
+@hookimpl
+def register_prediction_writers() -> list[Component]:
+    return [
+        Component(
+            "coco",
+            "dlcore_plugins.coco.results:COCOResultsWriter",
+            summary="A list of results in COCO's JSON format.",
+        ),
+    ]

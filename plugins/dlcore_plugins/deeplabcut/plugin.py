@@ -190,3 +190,14 @@ def register_net_types() -> list[Component]:
             summary="Corrects another model's poses with RTMPose-X at 288x384, for people.",
         ),
     ]
+
+
+@hookimpl
+def register_prediction_writers() -> list[Component]:
+    return [
+        Component(
+            "deeplabcut",
+            "dlcore_plugins.deeplabcut.predictions:DeepLabCutWriter",
+            summary="The .h5 and .csv that DeepLabCut and what builds on it read.",
+        ),
+    ]

@@ -10,8 +10,7 @@ import pytest
 
 from dlcore.inference.estimators import PoseEstimator, TopDownEstimator
 from dlcore.inference.evaluation import evaluate
-from dlcore.inference.images import Prediction
-from dlcore.interfaces import PoseTask, Record
+from dlcore.interfaces import PoseTask, Prediction, Record
 
 TASK = PoseTask(("snout", "tail"), individuals=("one", "two"))
 LEFT = np.array([[10.0, 10, 2], [30, 30, 2]])

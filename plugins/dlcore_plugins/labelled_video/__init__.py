@@ -1,0 +1,1 @@
+"""Videos with the predictions drawn in."""

@@ -1,0 +1,1 @@
+"""Telling who is who from frame to frame."""
