@@ -17,7 +17,7 @@ Curves = dict[str, tuple[list[int], list[float]]]
 
 STEP = "step"
 TOTAL = "total_loss"
-_BEST_SNAPSHOT = re.compile(r"-best-(\d+)\.pt$")
+_BEST_SNAPSHOT = re.compile(r"(.*)-best-(\d+)\.pt")
 _COLOURS = ("#1f6fb4", "#d9641e", "#3a8f4d", "#8b5fbf", "#b43a5a", "#6b6b6b")
 _DASHES = ("--", ":", "-.", (0, (6, 1, 1, 1, 1, 1)))
 _FEW_POINTS = 60
@@ -105,7 +105,7 @@ def _panels(curves: Mapping[str, tuple[list[int], list[float]]]) -> dict[str, Cu
             if above:
                 panels["loss"][rest] = ([e for e, _ in above], [v for _, v in above])
         else:
-            measure = rest.partition(".")[2]
+            measure = rest.rpartition(".")[2]  # of averaged weights, "ema.test.mAP"
             unit = "pixels" if "rmse" in measure else "value"
             unit = "percent" if measure.startswith(("mAP", "mAR")) else unit
             panels[unit][rest or name] = (epochs, values)
@@ -142,11 +142,14 @@ def _totals_first(losses: Curves) -> Curves:
 
 
 def _best_epoch(csv_path: Path, last: int) -> int | None:
-    """The epoch in the name of the best snapshot beside the table, if it is in the table."""
+    """The epoch in the name of the best snapshot beside the table, if it is in the table.
+
+    The names of snapshots of other weights are longer: `snapshot-ema-best-010.pt`.
+    """
     detector = "detector" in csv_path.stem
     found = [
-        int(match.group(1))
+        (-len(match[1]), int(match[2]))
         for path in csv_path.parent.glob("*.pt")
-        if (match := _BEST_SNAPSHOT.search(path.name)) and ("detector" in path.name) == detector
+        if (match := _BEST_SNAPSHOT.fullmatch(path.name)) and ("detector" in path.name) == detector
     ]
-    return max((epoch for epoch in found if epoch <= last), default=None)
+    return max((place for place in found if place[1] <= last), default=(0, None))[1]

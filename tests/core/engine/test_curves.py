@@ -72,6 +72,23 @@ def test_the_best_epoch_of_a_detector_is_that_of_its_own_snapshots(tmp_path: Pat
     assert not np.array_equal(drawn(path), before)
 
 
+def test_the_best_epoch_of_averaged_weights_is_not_that_of_the_model(tmp_path: Path) -> None:
+    path = table(tmp_path)
+    (tmp_path / "snapshot-best-002.pt").touch()
+    before = drawn(path)
+
+    (tmp_path / "snapshot-ema-best-004.pt").touch()
+
+    assert np.array_equal(drawn(path), before)
+
+
+def test_metrics_of_averaged_weights_are_drawn_with_those_of_the_model(tmp_path: Path) -> None:
+    names = HEADER.strip().replace("metrics/", "metrics/ema.").replace("losses/", "losses/ema.")
+    text = f"{HEADER.strip()},{names.partition(',')[2]}\n1,1,1,5,9,1,1,6,8\n2,1,1,6,8,1,1,7,7\n"
+
+    assert panels(drawn(table(tmp_path, text))) == 3
+
+
 @pytest.mark.parametrize("text", [HEADER, HEADER + "1,,,,\n2,nan,nan,,\n", HEADER + "1,0,0,,\n"])
 def test_nothing_is_drawn_where_there_is_nothing_to_draw(tmp_path: Path, text: str) -> None:
     draw_learning_curves(table(tmp_path, text), tmp_path / "learning_curves.png")
