@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -48,6 +49,9 @@ COMMANDS = {
     ),
     "runs": CommandSource(
         "dlcore.cli.runs:runs_command", "List runs: how far they came, how good they are."
+    ),
+    "compare": CommandSource(
+        "dlcore.cli.compare:compare_command", "Compare runs: configs, metrics, learning curves."
     ),
     "list": CommandSource("dlcore.cli.list:list_command", "List the installed components by kind."),
     "show": CommandSource("dlcore.cli.show:show_command", "Show a component and its options."),
@@ -148,6 +152,8 @@ def main(args: Sequence[str] | None = None) -> int:
 
 
 def _fail(*messages: str) -> int:
+    rank = os.environ.get("RANK", "0")
+    where = f" in process {rank}" if rank != "0" else ""
     for message in messages:
-        click.echo(f"error: {message}", err=True)
+        click.echo(f"error{where}: {message}", err=True)
     return 1

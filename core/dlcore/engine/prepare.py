@@ -9,12 +9,13 @@ from torch import nn
 
 from dlcore.building import build
 from dlcore.config.loading import LoadedConfig
+from dlcore.config.resolved import resolved_config
 from dlcore.data.device import to_device
 from dlcore.engine.callbacks import build_callbacks
 from dlcore.engine.compilation import compile_forward
 from dlcore.engine.dry_run import timer, try_step, untouched
 from dlcore.engine.loggers import build_loggers
-from dlcore.engine.manifest import make_manifest, resolved_config
+from dlcore.engine.manifest import make_manifest
 from dlcore.engine.optim import (
     build_optimizer,
     build_scheduler,
