@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from dlcore.cli.completing import run_folders
 from dlcore.cli.options import make_host, plugin_option
 from dlcore.cli.text import as_yaml, table
 from dlcore.errors import DlcoreError
@@ -35,7 +36,13 @@ _BEFORE = 12
 
 
 @click.command("compare", epilog=EPILOG)
-@click.argument("folders", metavar="RUN RUN...", nargs=-1, type=click.Path(path_type=Path))
+@click.argument(
+    "folders",
+    metavar="RUN RUN...",
+    nargs=-1,
+    type=click.Path(path_type=Path),
+    shell_complete=run_folders,
+)
 @click.option(
     "--output",
     type=click.Path(path_type=Path),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from dlcore.cli.completing import run_folders
 from dlcore.cli.options import make_host, plugin_option, set_option
 from dlcore.cli.text import table
 
@@ -25,7 +26,7 @@ Examples:
 
 
 @click.command("evaluate", epilog=EPILOG)
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=click.Path(path_type=Path), shell_complete=run_folders)
 @click.option(
     "--snapshot", metavar="WHICH", help="best, last, an epoch or a file. Default: best, else last."
 )

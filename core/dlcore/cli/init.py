@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dlcore import __version__
+from dlcore.cli.completing import detectors, net_types
 from dlcore.cli.default_net_type import default_net_type
 from dlcore.cli.detector_choice import choose_detector
 from dlcore.cli.options import make_host, plugin_option, set_option
@@ -39,6 +40,7 @@ Examples:
 @click.option(
     "--net-type",
     metavar="NAME",
+    shell_complete=net_types,
     help="The architecture; see `dlcore list net-types`. Default: one that fits this machine.",
 )
 @click.option(
@@ -51,6 +53,7 @@ Examples:
 @click.option(
     "--detector",
     metavar="NAME",
+    shell_complete=detectors,
     help="Another detector for a top-down net type; see `dlcore list detectors`. A variant of one, "
     "such as fasterrcnn_resnet50_fpn_v2, will do.",
 )

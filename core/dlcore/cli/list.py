@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from dlcore.cli.completing import kinds as kinds_of_components
 from dlcore.cli.net_types import HEADER, LEGEND, read_figures
 from dlcore.cli.options import convert_kinds, make_host, plugin_option
 from dlcore.cli.text import table
@@ -30,7 +31,13 @@ Examples:
 
 
 @click.command("list", epilog=EPILOG)
-@click.argument("kinds", nargs=-1, metavar="[KIND]...", callback=convert_kinds)
+@click.argument(
+    "kinds",
+    nargs=-1,
+    metavar="[KIND]...",
+    callback=convert_kinds,
+    shell_complete=kinds_of_components,
+)
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, for other programs.")
 @click.option("--verbose", "-v", is_flag=True, help="Add the import target and the distribution.")
 @plugin_option

@@ -9,12 +9,15 @@ import difflib
 import importlib
 import os
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from dlcore import __version__
 from dlcore.errors import ConfigError, DlcoreError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 
 class CommandSource(NamedTuple):
@@ -23,6 +26,8 @@ class CommandSource(NamedTuple):
     target: str
     summary: str
 
+
+PROGRAM = "dlcore"
 
 COMMANDS = {
     "demo": CommandSource(
@@ -57,6 +62,9 @@ COMMANDS = {
     "show": CommandSource("dlcore.cli.show:show_command", "Show a component and its options."),
     "plugins": CommandSource(
         "dlcore.cli.plugins:plugins_command", "List plugins, or check one of them."
+    ),
+    "completion": CommandSource(
+        "dlcore.cli.completion:completion_command", "Let the shell complete what you type."
     ),
 }
 
@@ -102,6 +110,17 @@ class LazyGroup(click.Group):
             ctx.fail(f"No such command {name!r}.{hint}")
         return super().resolve_command(ctx, args)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands and options that begin like what was typed, none of them imported."""
+        from click.shell_completion import CompletionItem
+
+        found = [
+            CompletionItem(name, help=source.summary)
+            for name, source in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table of commands without importing them."""
         with formatter.section("Commands"):
@@ -109,13 +128,13 @@ class LazyGroup(click.Group):
 
 
 @click.group(
-    "dlcore",
+    PROGRAM,
     cls=LazyGroup,
     epilog=EPILOG,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(__version__, prog_name="dlcore", message="%(prog)s %(version)s")
+@click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s")
 @click.pass_context
 def cli(ctx: click.Context) -> None:
     """Train pose-estimation models from one YAML file, with components from plugins."""
@@ -135,7 +154,7 @@ def main(args: Sequence[str] | None = None) -> int:
     """
     try:
         arguments = None if args is None else list(args)
-        code = cli.main(arguments, prog_name="dlcore", standalone_mode=False)
+        code = cli.main(arguments, prog_name=PROGRAM, standalone_mode=False)
     except ConfigError as error:
         return _fail(*error.messages())
     except DlcoreError as error:

@@ -10,6 +10,7 @@ from typing import Any
 import click
 from pydantic.errors import PydanticInvalidForJsonSchema
 
+from dlcore.cli.completing import component_names
 from dlcore.cli.net_types import read_figures
 from dlcore.cli.options import make_host, plugin_option
 from dlcore.cli.schema_text import Schema, properties, type_in_words
@@ -31,7 +32,7 @@ _MAX_DEPTH = 4
 
 
 @click.command("show", epilog=EPILOG)
-@click.argument("name")
+@click.argument("name", shell_complete=component_names)
 @plugin_option
 def show_command(name: str, plugins: tuple[Path, ...]) -> None:
     """Show what the component NAME is and which options it takes.

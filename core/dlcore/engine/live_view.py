@@ -6,6 +6,7 @@ no terminal there is nothing but what is logged.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections import deque
@@ -119,7 +120,8 @@ class LiveView:
 
     def __enter__(self) -> LiveView:
         stream = self._stream or sys.stderr
-        if stream.isatty():
+        is_first = os.environ.get("RANK", "0") == "0"  # of processes that train together
+        if stream.isatty() and is_first:
             options: dict[str, Any] = {"file": stream, "leave": False, "dynamic_ncols": True}
             options["bar_format"] = _BAR
             self._bars = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -28,14 +29,21 @@ _NEVER = {
 """Folders of projects and runs that hold many files and no run."""
 
 
-def find_runs(folder: Path) -> list[Path]:
+def find_runs(folder: Path, seconds: float | None = None) -> list[Path]:
     """The folders at and below one that hold a run of dlcore or DeepLabCut, by name.
 
     Hidden folders are left out, and what a run has moved out of its way.
+
+    Args:
+        folder: Where to look.
+        seconds: Look no longer than this.
     """
     found = []
+    end = None if seconds is None else time.monotonic() + seconds
     for place, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if _may_hold_runs(name)]
+        if end is not None and time.monotonic() > end:
+            break
         if _is_run(files):
             found.append(Path(place))
     return sorted(found)
