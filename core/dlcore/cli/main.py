@@ -58,6 +58,9 @@ COMMANDS = {
     "compare": CommandSource(
         "dlcore.cli.compare:compare_command", "Compare runs: configs, metrics, learning curves."
     ),
+    "predict": CommandSource(
+        "dlcore.cli.predict:predict_command", "Find poses in videos and images."
+    ),
     "list": CommandSource("dlcore.cli.list:list_command", "List the installed components by kind."),
     "show": CommandSource("dlcore.cli.show:show_command", "Show a component and its options."),
     "plugins": CommandSource(

@@ -176,9 +176,9 @@ class VideoReader:
             if not stream.disposition & Disposition.attached_pic:  # the cover of a song
                 stream.thread_type = "AUTO"
                 return stream
-        kinds = sorted({stream.type for stream in container.streams}) or ["nothing"]
+        kinds = " and ".join(sorted({stream.type for stream in container.streams}))
         raise DataError(
-            f"{str(self.path)!r} holds {' and '.join(kinds)}, but no video; name another file"
+            f"{str(self.path)!r} holds {kinds or 'nothing'}, but no video; name another file"
         )
 
 
@@ -235,7 +235,7 @@ def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[Decoded
 
 def _pixels(frame: DecodedFrame) -> npt.NDArray[np.uint8] | None:
     try:
-        pixels: npt.NDArray[np.uint8] = frame.to_ndarray(format="rgb24")
+        pixels = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
     except (ValueError, OSError):  # a format or a size that the converter does not take
         return None
     turns = round(frame.rotation / 90) % 4

@@ -52,7 +52,7 @@ class FileConditions:
                 f"{str(self.path)!r} has no poses for the image {'/'.join(image.key)!r}; "
                 f"predict it with the model that made the file, or name another file in {KEY}"
             )
-        poses = self._by_image[key].copy()
+        poses: Floats = self._by_image[key].copy()
         poses[..., :2] -= image.origin
         return poses
 

@@ -6,7 +6,7 @@ Legend: N individuals, K keypoints.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any, Generic, TypeVar
@@ -60,7 +60,7 @@ class PoseEstimator(ABC, Generic[Prepared]):
 
     def pairs(
         self, images: Iterable[InputImage], chunk: int
-    ) -> Iterator[tuple[InputImage, Prediction]]:
+    ) -> Generator[tuple[InputImage, Prediction], None, None]:
         """Any number of images, which are read ahead while the networks work, and what is found.
 
         Args:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dlcore.config.loading import LoadedConfig, load_config
 from dlcore.config.net_types import task_of
+from dlcore.engine.former_plugins import expect_plugins_of
 from dlcore.engine.run_folder import CONFIG_PATH, MANIFEST, RESOLVED_CONFIG
 from dlcore.engine.setup import find_dataset
 from dlcore.engine.snapshots import list_snapshots
@@ -51,6 +52,7 @@ class TrainedRun:
             DlcoreError: If there is no run, or its config is wrong.
         """
         file = _config_file(path)
+        expect_plugins_of(host, file.parent)
         loaded = load_config(file, host, overrides)
         place = _place(file)
         task = task_of(loaded.values) or find_dataset(loaded, host, place).task

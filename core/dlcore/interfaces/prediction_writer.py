@@ -34,11 +34,11 @@ class PredictionWriter(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """That was the last frame; all files are whole when this returns, also without frames.
+        """That was the last frame, of at least one; all files are whole when this returns.
 
-        Not called when predicting fails or is interrupted: the folder is removed then.
+        Not called when predicting fails or is interrupted: what was written is removed then.
         """
         raise NotImplementedError
 
     def abandon(self) -> None:  # noqa: B027  optional
-        """Let go of open files, for there will be no more frames; their content is not needed."""
+        """Let go of open files. Called at the end, whether there was a `close` or not."""

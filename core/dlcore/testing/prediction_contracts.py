@@ -26,7 +26,7 @@ _MANY_FRAMES = 50
 def check_prediction_writer(
     make: Callable[[PredictionJob], PredictionWriter], folder: Path, task: PoseTask
 ) -> None:
-    """Check that a writer leaves the files it promises, from videos and images, full and empty.
+    """Check that a writer leaves the files it promises, from videos and images, long and short.
 
     Args:
         make: Makes the writer for a job.
@@ -39,8 +39,9 @@ def check_prediction_writer(
     video = fake_prediction_job(folder, task)
     images = replace(video, kind="images", frames_per_second=None, source=folder / "images")
     for number, job in enumerate((video, replace(video, tracker="fake"), images)):
-        for frames in (list(fake_frames(job)), []):
-            place = folder / f"{number}-{len(frames)}"
+        every = list(fake_frames(job))
+        for frames in (every, every[:1], every[4:5]):  # all, one, one that is broken
+            place = folder / f"{number}-{len(frames)}-{frames[0].number}"
             place.mkdir()
             _check_files(make(replace(job, folder=place)), place, frames)
     place = folder / "abandoned"
@@ -64,6 +65,7 @@ def _check_files(writer: PredictionWriter, place: Path, frames: list[PredictedFr
     for start in range(0, len(frames), 7):
         writer.write(frames[start : start + 7])
     writer.close()
+    writer.abandon()
     expect(
         all(
             np.array_equal(one.prediction.poses, other.prediction.poses, equal_nan=True)

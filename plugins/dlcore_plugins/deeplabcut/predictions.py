@@ -136,20 +136,22 @@ class DeepLabCutWriter(PredictionWriter):
         values = np.array(self._rows, self._type).reshape(len(self._rows), len(columns))
         index: Any = self._numbers if self._is_video else self._names
         kind = np.int64 if self._is_video else object
-        return pd.DataFrame(values, index=pd.Index(index, dtype=kind), columns=columns)
+        table: pd.DataFrame = pd.DataFrame(
+            values, index=pd.Index(index, dtype=kind), columns=columns
+        )
+        return table
 
     def _columns(self) -> pd.MultiIndex:
         task = self._job.task
         labels = [(i, k, c) for i in task.individuals for k in task.keypoints for c in _COORDINATES]
         labels += [(_UNIQUE, k, c) for k in task.unique_keypoints for c in _COORDINATES]
-        if self._with_individuals:
-            return pd.MultiIndex.from_tuples(
-                [(self.scorer, *label) for label in labels],
-                names=["scorer", "individuals", "bodyparts", "coords"],
-            )
-        return pd.MultiIndex.from_tuples(
-            [(self.scorer, *label[1:]) for label in labels], names=["scorer", "bodyparts", "coords"]
-        )
+        names = ["scorer", "individuals", "bodyparts", "coords"]
+        tuples: list[tuple[str, ...]] = [(self.scorer, *label) for label in labels]
+        if not self._with_individuals:
+            names.remove("individuals")
+            tuples = [(self.scorer, *label[1:]) for label in labels]
+        columns: pd.MultiIndex = pd.MultiIndex.from_tuples(tuples, names=names)
+        return columns
 
     def _meta(self) -> dict[str, Any]:
         """What DeepLabCut notes about an analysis, in plain types."""

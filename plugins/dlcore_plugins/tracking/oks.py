@@ -89,13 +89,13 @@ class OKSTracker(Tracker):
             if track is not None:
                 track.ahead = track.ahead + track.velocity * self.inertia**track.unseen
                 track.unseen += 1
-        poses = np.asarray(poses, np.float64)
-        places = self._looked_at(poses)
-        rows = np.full(len(poses), -1, np.int64)
+        found: Array = np.asarray(poses, np.float64)
+        places = self._looked_at(found)
+        rows = np.full(len(found), -1, np.int64)
         usable = np.flatnonzero(np.isfinite(places[..., 0]).any(axis=1))
         if len(usable):
             self._assign_similar(places, usable, rows)
-            self._assign_rest(places, poses[..., 2], usable, rows)
+            self._assign_rest(places, found[..., 2], usable, rows)
         for pose in np.flatnonzero(rows >= 0):
             self._see(int(rows[pose]), places[pose])
         return rows
@@ -115,7 +115,7 @@ class OKSTracker(Tracker):
             return
         similar = self._similarities(places[usable], known)
         near = self._nearness(places[usable], known)
-        enough = similar >= self.min_similarity
+        enough: npt.NDArray[np.bool_] = similar >= self.min_similarity
         gain = np.where(enough, similar, _NEVER) + _NEARER * near
         for pose, column in zip(*linear_sum_assignment(gain, maximize=True), strict=True):
             if enough[pose, column]:
