@@ -62,6 +62,7 @@ class PluginHost:
         failures: What was skipped.
         disabled: Names that were switched off by `DLCORE_DISABLE_PLUGINS`.
         not_disabled: Names in it that no installed plugin has, each with the nearest that one has.
+        expected: Plugins that a run was made with, by name, to be told where one is missing.
     """
 
     def __init__(self) -> None:
@@ -72,6 +73,7 @@ class PluginHost:
         self.failures: list[PluginFailure] = []
         self.disabled: list[str] = []
         self.not_disabled: dict[str, str | None] = {}
+        self.expected: dict[str, PluginInfo] = {}
 
     @classmethod
     def from_entry_points(cls, found: Iterable[EntryPoint] | None = None) -> PluginHost:
@@ -227,7 +229,17 @@ class PluginHost:
         seen = {*self.plugins, *self.disabled, *(f.name for f in self.failures)}
         if slash and plugin not in seen:
             lines.append(f"no plugin named {plugin!r} is installed")
-        return lines
+        missing = [info for other, info in self.expected.items() if other not in seen]
+        return lines + [_remedy(info) for info in missing if not slash or info.name == plugin]
+
+
+def _remedy(info: PluginInfo) -> str:
+    """How to get a plugin that a run was made with."""
+    told = f"the run was made with plugin {info.name!r}"
+    if info.distribution is None:
+        return f"{told} in a file: --plugin {info.location}" if info.location else told
+    version = f"=={info.version}" if info.version else ""
+    return f"{told}: pip install {info.distribution}{version}"
 
 
 def _reason(error: BaseException) -> str:

@@ -84,8 +84,10 @@ def train_command(
             "give one of them"
         )
     from dlcore.config.loading import load_config
+    from dlcore.engine.former_plugins import expect_plugins_of
 
     host = make_host(plugins)
+    expect_plugins_of(host, Path(resume) if resume else output or file.parent)
     loaded = load_config(file, host, overrides)
     from dlcore.engine.request import RunRequest
     from dlcore.engine.run import train

@@ -12,6 +12,7 @@ import torch
 
 import dlcore
 from dlcore.config.schema import RunConfig
+from dlcore.engine.former_plugins import PLUGINS, describe_plugins
 from dlcore.engine.precision import Precision
 from dlcore.engine.snapshots import Content
 from dlcore.interfaces import PoseTask
@@ -48,10 +49,7 @@ def make_manifest(
         "python": platform.python_version(),
         "torch": str(torch.__version__),
         "precision": precision.name,
-        "plugins": {
-            name: {"distribution": info.distribution, "version": info.version}
-            for name, info in host.plugins.items()
-        },
+        PLUGINS: describe_plugins(host),
         "keypoints": list(task.keypoints),
         "unique_keypoints": list(task.unique_keypoints),
         "individuals": list(task.individuals),
