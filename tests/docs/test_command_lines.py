@@ -25,7 +25,7 @@ def lines_of(page: Path) -> list[str]:
     lines = []
     for block in BLOCK.findall(page.read_text(encoding="utf-8")):
         for line in block.replace("\\\n", " ").splitlines():
-            for part in re.split(r"&&|\|\||;", line):
+            for part in re.split(r"&&|\|\||;| > ", line):
                 command = part.strip().removeprefix("$ ").removeprefix(".venv/bin/")
                 if command.startswith("dlcore"):
                     lines.append(command)

@@ -10,7 +10,7 @@ import click
 
 from dlcore.cli.completing import run_folders
 from dlcore.cli.options import make_host, plugin_option
-from dlcore.cli.text import as_yaml, table
+from dlcore.cli.text import as_yaml, paragraph, table
 from dlcore.errors import DlcoreError
 from dlcore.runs.comparison import (
     ABSENT,
@@ -31,6 +31,10 @@ Examples:
   dlcore compare runs/first runs/second --output rmse.png --metric test.rmse
 """
 
+_OTHER_METHODS = (
+    "These are the metrics of the training, where top-down and conditional models (td, ctd) are "
+    "evaluated in the true boxes. To judge runs of different methods use `dlcore evaluate`."
+)
 _WIDEST = 48
 _BEFORE = 12
 
@@ -113,6 +117,8 @@ def _sections(
         rows = [[name, *texts] for name, texts in figures(records, stage).items()]
         yield table([[stage, *names], *rows], indent="")
     yield table([["state", *(state_of(record).name for record in records)]], indent="")
+    if len({record.method for record in records}) > 1:
+        yield paragraph(_OTHER_METHODS)
 
 
 def _shown(values: Sequence[Any]) -> list[str]:

@@ -6,6 +6,7 @@ no terminal there is nothing but what is logged.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -214,7 +215,7 @@ class LiveView:
             bar.refresh()
 
     def _in_words(self, metrics: Mapping[str, float], best: float | None) -> str:
-        names = [name for name in metrics if name.startswith("metrics/")]
+        names = [n for n, v in metrics.items() if n.startswith("metrics/") and math.isfinite(v)]
         names.sort(key=lambda name: name != self._key_metric)
         texts = [f"{n.removeprefix('metrics/')} {metrics[n]:.2f}" for n in names[:_METRICS_SHOWN]]
         if best is not None and names[:1] == [self._key_metric]:

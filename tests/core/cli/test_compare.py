@@ -30,6 +30,7 @@ def test_what_differs_and_what_came_of_it_stand_side_by_side(dlcore, runs, tmp_p
     assert found["detector"] == ["a", "b"]
     assert "model.backbone.type" not in found
     assert "train_settings.epochs" not in found
+    assert "use `dlcore evaluate`" in " ".join(done.out.split())  # for the methods are different
     assert (tmp_path / "curves.png").stat().st_size > 5000
 
 
@@ -46,7 +47,9 @@ def test_long_values_are_cut_where_they_differ(dlcore, make_run):
 
 
 def test_the_configs_may_be_the_same(dlcore, make_run):
-    assert "The configs are the same." in dlcore("compare", make_run("a"), make_run("b")).out
+    done = dlcore("compare", make_run("a"), make_run("b"))
+    assert "The configs are the same." in done.out
+    assert "dlcore evaluate" not in done.out
 
 
 def test_a_config_of_deeplabcut_is_compared_with_its_defaults(dlcore, runs):
