@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -176,9 +177,11 @@ def predict_command(
         batch_size=batch_size,
     )
     failed = False
-    for named in [*found.videos, *found.images.items()]:
+    open_each: list[Callable[[], Source]] = [partial(VideoSource, path) for path in found.videos]
+    open_each += [partial(ImagesSource, folder, some) for folder, some in found.images.items()]
+    for open_source in open_each:
         try:
-            source = VideoSource(named) if isinstance(named, Path) else ImagesSource(*named)
+            source = open_source()
             with PredictionBar(source.path.name) as bar:
                 report = predict_source(model, source, options, bar)
         except DataError as error:  # the other sources may be sound

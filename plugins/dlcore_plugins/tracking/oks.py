@@ -103,8 +103,8 @@ class OKSTracker(Tracker):
     def _looked_at(self, poses: Array) -> Array:
         """(N, K, 2) the keypoints that count, NaN for the others."""
         seen = np.isfinite(poses[..., :2]).all(axis=2)
-        sure = seen & (poses[..., 2] >= self.min_score)
-        used = np.where(sure.any(axis=1)[:, None], sure, seen)
+        sure = np.asarray(seen & (poses[..., 2] >= self.min_score))
+        used = np.where(sure.any(axis=1, keepdims=True), sure, seen)
         looked_at: Array = np.where(used[..., None], poses[..., :2], np.nan)
         return looked_at
 
