@@ -28,8 +28,10 @@ class ParquetWriter(PredictionWriter):
     """
 
     def __init__(self, job: PredictionJob, *, compression: str = "zstd") -> None:
-        if not pa.Codec.is_available(compression):
-            raise ValueError(f"compression {compression!r} is not known to pyarrow")
+        try:
+            pa.Codec(compression)
+        except (ValueError, pa.ArrowException) as error:
+            raise ValueError(f"compression {compression!r} is not one of pyarrow's") from error
         self.compression = compression
         self._job = job
         name = ("frame", pa.int64()) if job.kind == "video" else ("image", pa.string())

@@ -128,9 +128,7 @@ def test_files_that_exist_are_kept_unless_told_otherwise(clip, tmp_path, host):
     assert replaced.frames == len(table(tmp_path)) == 30
 
 
-def test_a_full_disk_leaves_no_half_file_and_can_be_gone_on_from(
-    clip, tmp_path, host, monkeypatch
-):
+def test_a_full_disk_leaves_no_half_file_and_can_be_gone_on_from(clip, tmp_path, host, monkeypatch):
     from dlcore_plugins.coco.results import COCOResultsWriter
 
     def full(self, frames):
@@ -170,7 +168,9 @@ def test_a_crop_outside_is_refused_before_anything_is_written(clip, tmp_path, ho
 
 
 def test_some_frames_keep_their_numbers(clip, tmp_path, host):
-    report = predict_source(stub_model(host, tmp_path), VideoSource(clip), options(start=7, stop=12))
+    report = predict_source(
+        stub_model(host, tmp_path), VideoSource(clip), options(start=7, stop=12)
+    )
 
     assert table(tmp_path).index.tolist() == [7, 8, 9, 10, 11]
     np.testing.assert_array_equal(xs(tmp_path), [7, 8, 9, 10, 11])
@@ -217,7 +217,7 @@ def test_two_individuals_keep_their_columns_by_a_tracker(clip, tmp_path, host):
 
 def test_unknown_names_are_told(clip, tmp_path, host):
     for wrong in (options("nothing"), options(tracker={"type": "nobody"})):
-        with pytest.raises(ConfigError, match="nothing|nobody"):
+        with pytest.raises(ConfigError, match=r"nothing|nobody"):
             predict_source(stub_model(host, tmp_path, TWO), VideoSource(clip), wrong)
 
 
