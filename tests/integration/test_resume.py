@@ -1,5 +1,6 @@
 """Training four epochs equals training two and resuming for two, bit for bit."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -97,7 +98,18 @@ def test_a_run_that_is_complete_says_so(config_file, tmp_path):
 
     assert result.exit_code != 0
     assert "the run is complete" in str(result.exception)
+    assert json.loads((tmp_path / "run" / "status.json").read_text())["state"] == "complete"
     assert "train_settings.epochs=52" in str(result.exception)
+
+
+def test_a_snapshot_names_the_plugins_of_its_run_with_versions(config_file, tmp_path, host):
+    train(config_file(**{"train_settings.epochs": 1}), tmp_path / "run")
+    [snapshot] = list_snapshots(tmp_path / "run")
+
+    plugins = load_snapshot(snapshot.path)["dlcore"]["plugins"]
+    for name in ("heatmap", "timm_backbones"):
+        info = host.plugins[name]
+        assert plugins[name] == {"distribution": "dlcore", "version": info.version}
 
 
 def test_an_edited_schedule_is_taken_when_the_saved_one_is_not_loaded(config_file, tmp_path):
@@ -172,6 +184,7 @@ def test_ctrl_c_saves_and_resuming_in_the_middle_of_an_epoch_is_exact(config_fil
     _, stderr = process.communicate(timeout=60)
 
     assert process.returncode == 130
+    assert json.loads((tmp_path / "run" / "status.json").read_text())["state"] == "interrupted"
     assert "--resume" in stderr
     assert "Traceback" not in stderr
     assert "1 epochs and 2 steps are done" not in log.read_text()

@@ -60,7 +60,9 @@ def state_of(run: RunRecord, now: float | None = None) -> RunState:
 
 def _is_done(stage: StageRecord, run: RunRecord) -> bool:
     stopped = run.status.get("stopped") or {}
-    return stage.given or stage.epochs >= stage.planned or stage.name in stopped
+    later = run.stages[run.stages.index(stage) + 1 :]
+    went_on = stage.epochs > 0 and any(other.epochs for other in later)
+    return stage.given or went_on or stage.epochs >= stage.planned or stage.name in stopped
 
 
 def _interrupted(run: RunRecord, reason: str = "") -> RunState:

@@ -89,6 +89,13 @@ def test_wrong_usage_is_told(dlcore, runs, arguments, message):
     assert message in done.err
 
 
+def test_comparing_needs_nothing_heavy_until_something_is_drawn(dlcore_process, runs):
+    done = dlcore_process("compare", *runs)
+
+    assert done.code == 0
+    assert not done.modules & {"torch", "matplotlib", "pandas"}
+
+
 def test_what_is_no_run_is_told(dlcore, runs, tmp_path):
     done = dlcore("compare", runs[0], tmp_path)
     assert done.code == 1

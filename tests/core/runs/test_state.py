@@ -35,6 +35,12 @@ def test_a_run_that_a_callback_stopped_is_complete(make_run):
     assert state(folder) == ("complete", "stopped: enough")
 
 
+def test_a_detector_that_was_stopped_early_is_done_once_the_pose_model_is_trained(make_run):
+    changes = TWO_STAGES | {"detector.train_settings": {"epochs": 50}}
+    folder = make_run(detector=DETECTOR, status={"state": "complete"}, **changes)
+    assert state(folder) == ("complete", "")
+
+
 def test_a_run_trains_while_its_process_is_there(make_run):
     own = process(os.getpid(), process_start(os.getpid()))
     assert state(make_run(status=own, rows=TABLE[:1])) == ("running", "")
