@@ -6,12 +6,15 @@ import logging
 import shlex
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 from tqdm import tqdm
 
 from dlcore.cli.options import make_host, plugin_option, set_option
+
+if TYPE_CHECKING:
+    from dlcore.engine.request import RunRequest
 
 EPILOG = """\b
 Examples:
@@ -19,6 +22,8 @@ Examples:
   dlcore train run.yaml --output runs/first --set train_settings.epochs=50
   dlcore train run.yaml --output runs/first --resume
   dlcore train run.yaml --output runs/second --init-from runs/first/snapshot-best-040.pt
+  dlcore train run.yaml --output runs/third --nproc 4
+  torchrun --nproc_per_node 4 -m dlcore train run.yaml --output runs/third
 """
 
 
@@ -55,6 +60,13 @@ Examples:
     help="Take this trained detector for a top-down model, and train only the pose model.",
 )
 @click.option("--device", help="auto, cpu, cuda, cuda:1, mps. Default: `device` of FILE.")
+@click.option(
+    "--nproc",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Train in N processes, each on a GPU of its own where there are GPUs. Default: one for "
+    "each of `runner.gpus`.",
+)
 @click.option("--overwrite", is_flag=True, help="Move a former run in the output folder aside.")
 @plugin_option
 def train_command(
@@ -66,9 +78,10 @@ def train_command(
     stage: Literal["detector", "pose"] | None,
     detector_snapshot: Path | None,
     device: str | None,
+    nproc: int | None,
     overwrite: bool,
     plugins: tuple[Path, ...],
-) -> None:
+) -> int:
     """Train the model that FILE, a pytorch_config.yaml, describes.
 
     Before the first epoch everything is built and one step is tried, so that mistakes show now.
@@ -89,10 +102,11 @@ def train_command(
     host = make_host(plugins)
     expect_plugins_of(host, Path(resume) if resume else output or file.parent)
     loaded = load_config(file, host, overrides)
+    from dlcore.engine.devices import number_of_processes
+    from dlcore.engine.distributed import world_here
     from dlcore.engine.request import RunRequest
     from dlcore.engine.run import train
 
-    log_to_terminal()
     request = RunRequest(
         output=output or file.parent,
         resume=False if resume is None else (Path(resume) if resume else True),
@@ -102,24 +116,55 @@ def train_command(
         stage=stage,
         detector_snapshot=detector_snapshot,
     )
+    again = _arguments(file, request, overrides, plugins)
+    world = world_here()
+    if world.size == 1:
+        count = nproc or number_of_processes(device or loaded.config.device, loaded.config.runner)
+        if count > 1:
+            return _train_in_processes(count, again, request, overwrite=overwrite)
+    if world.is_first:
+        log_to_terminal()
     try:
         train(loaded, host, request)
     except KeyboardInterrupt:
-        if any(request.output.glob("resume*.pt")):
-            command = ["dlcore", "train", str(file), "--output", str(request.output)]
-            for override in overrides:
-                command += ["--set", override]
-            for plugin in plugins:
-                command += ["--plugin", str(plugin)]
-            options = (
-                ("--device", device),
-                ("--stage", stage),
-                ("--detector-snapshot", detector_snapshot),
-            )
-            for option, value in options:
-                command += [option, str(value)] if value else []
-            click.echo(f"\nto go on: {shlex.join([*command, '--resume'])}", err=True)
+        if world.is_first and any(request.output.glob("resume*.pt")):
+            more = ["--nproc", str(nproc)] if nproc is not None else []
+            command = shlex.join(["dlcore", *again, *more, "--resume"])
+            click.echo(f"\nto go on: {command}", err=True)
         raise
+    return 0
+
+
+def _arguments(
+    file: Path, request: RunRequest, overrides: tuple[str, ...], plugins: tuple[Path, ...]
+) -> list[str]:
+    """What was typed after `dlcore`, but for where the run starts from."""
+    arguments = ["train", str(file), "--output", str(request.output)]
+    for override in overrides:
+        arguments += ["--set", override]
+    for plugin in plugins:
+        arguments += ["--plugin", str(plugin)]
+    options = (
+        ("--device", request.device),
+        ("--stage", request.stage),
+        ("--detector-snapshot", request.detector_snapshot),
+    )
+    for option, value in options:
+        arguments += [option, str(value)] if value else []
+    return arguments
+
+
+def _train_in_processes(
+    count: int, arguments: list[str], request: RunRequest, *, overwrite: bool
+) -> int:
+    from dlcore.engine.launch import launch
+
+    more = ["--overwrite"] if overwrite else []
+    if request.init_from is not None:
+        more += ["--init-from", str(request.init_from)]
+    if request.resume:
+        more += ["--resume", *([] if request.resume is True else [str(request.resume)])]
+    return launch(count, [*arguments, "--nproc", str(count), *more])
 
 
 class _TerminalHandler(logging.Handler):

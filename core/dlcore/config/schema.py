@@ -219,7 +219,9 @@ class RunnerSection(Section):
     type: Str = "PoseTrainingRunner"
     """What a training step and an evaluation are."""
     gpus: list[NotNegative] | None = None
-    """Numbers of the GPUs to train on; only the first is used yet, and only by CUDA."""
+    """Numbers of the GPUs to train on, one process on each; only CUDA has numbers."""
+    sync_batch_norm: Bool = False
+    """Whether processes that train together share the statistics of batch norm; needs GPUs."""
     device: Device = "auto"
     """Not used: the top-level `device` is."""
     key_metric: Str = "test.mAP"

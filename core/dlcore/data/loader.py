@@ -58,6 +58,10 @@ class BatchLoader:
         cache: Of decoded images; None to decode each time.
         collate: Brings the images of a batch to one size.
         box_margin: Pixels added around the keypoints where records have no boxes.
+        part: (number, how many) of this process among those that share the batches. Shuffled, a
+            batch of `batch_size` times as many images is drawn and each process gets its share of
+            it; shares are equal, so that up to one image less than there are processes is left
+            out of an epoch. Not shuffled, each process gets every so manieth batch.
     """
 
     def __init__(
@@ -74,11 +78,13 @@ class BatchLoader:
         cache: ImageCache | None = None,
         collate: Collate | None = None,
         box_margin: float = 20,
+        part: tuple[int, int] = (0, 1),
     ) -> None:
         self._records = records
         self._batch_size = batch_size
         self._shuffle = shuffle
         self._seed = seed
+        self._part = part
         self._pin_memory = pin_memory and torch.cuda.is_available()
         self.workers = choose_workers(workers, len(self))
         if cache is not None and self.workers > 0 and start_method() != "fork":
@@ -98,7 +104,10 @@ class BatchLoader:
 
     def __len__(self) -> int:
         """Batches in an epoch; more come where images that differ in size are split."""
-        return -(-len(self._records) // self._batch_size)
+        count, (part, parts) = len(self._records), self._part
+        if self._shuffle:
+            return -(-(count // parts) // self._batch_size)
+        return len(range(part, -(-count // self._batch_size), parts))
 
     def epoch(self, n: int, start_batch: int = 0) -> Iterator[Batch]:
         """The batches of epoch `n`, uint8 images (B, 3, H, W).
@@ -179,19 +188,21 @@ class BatchLoader:
         return answer
 
     def _keys(self, epoch: int) -> list[BatchKey]:
-        count = len(self._records)
+        count, (part, parts) = len(self._records), self._part
         if self._shuffle:
             order = order_generator(self._seed, epoch).permutation(count).tolist()
+            order = order[part : count - count % parts : parts]
         else:
             first_of_size: dict[Any, int] = {}
             for index, record in enumerate(self._records):
                 first_of_size.setdefault(record.size, index)
             order = sorted(range(count), key=lambda i: first_of_size[self._records[i].size])
-        starts = range(0, count, self._batch_size)
-        return [
+        starts = range(0, len(order), self._batch_size)
+        batches = [
             BatchKey(epoch, number, tuple(order[start : start + self._batch_size]))
             for number, start in enumerate(starts)
         ]
+        return batches if self._shuffle else batches[part::parts]
 
 
 def _load_ahead(

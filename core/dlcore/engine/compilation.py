@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 import torch._dynamo
-from torch import Tensor
+from torch import Tensor, nn
 
 from dlcore.engine.dry_run import try_step, untouched
 from dlcore.engine.pose_runner import PoseTrainingRunner
@@ -25,7 +23,7 @@ def compile_forward(runner: PoseTrainingRunner, batch: Batch) -> None:
     without it, and the reason is logged.
     """
     model = runner.model
-    runner.forward = _StepsOnly(model)
+    runner.forward = _Compiled(model)
     LOGGER.info("compiling the model; this may take minutes")
     try:
         with untouched(model, batch.images.device):
@@ -41,18 +39,16 @@ def compile_forward(runner: PoseTrainingRunner, batch: Batch) -> None:
         LOGGER.info("compiled the model in %.0f s", seconds)
 
 
-class _StepsOnly:
-    """The compiled model for steps with a backward pass, the model itself otherwise."""
+class _Compiled(nn.Module):
+    """The compiled model, for any number of images."""
 
     def __init__(self, model: PoseModel) -> None:
-        self._model = model
+        super().__init__()
         self._compiled = torch.compile(model)
 
-    def __call__(self, images: Tensor, conditions: Tensor | None = None) -> ModelOutputs:
-        forward: Callable[..., ModelOutputs] = self._model
-        if self._model.training and torch.is_grad_enabled():
-            forward = self._compiled
-            for tensor in (images, conditions):
-                if tensor is not None and len(tensor) > 1:  # torch compiles anew for 1 in any case
-                    torch._dynamo.maybe_mark_dynamic(tensor, 0)
-        return forward(images, conditions)
+    def forward(self, images: Tensor, conditions: Tensor | None = None) -> ModelOutputs:
+        for tensor in (images, conditions):
+            if tensor is not None and len(tensor) > 1:  # torch compiles anew for 1 in any case
+                torch._dynamo.maybe_mark_dynamic(tensor, 0)
+        outputs: ModelOutputs = self._compiled(images, conditions)
+        return outputs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from dlcore.data.samples import boxes_from_keypoints, clip_boxes, settle_visibil
 from dlcore.engine.box_metrics import box_metrics
 from dlcore.engine.pictures import Boxes, Image, draw_boxes
 from dlcore.interfaces import Batch, Detector, Labels, PoseTask, Record, Runner
+from dlcore.interfaces.runner import Gather, alone
 
 ANIMAL = 1
 """The label of every individual; detectors keep 0 for the background."""
@@ -46,6 +47,8 @@ class DetectorTrainingRunner(Runner):
         box_margin: Pixels added around the keypoints of records without boxes.
     """
 
+    some_weights_idle = True
+
     def __init__(
         self,
         model: Detector,
@@ -55,6 +58,7 @@ class DetectorTrainingRunner(Runner):
         box_margin: float = 20,
     ) -> None:
         self.model: Detector = model
+        self.forward: Callable[..., Any] = model
         self.task = task
         self.autocast = autocast
         self.box_margin = box_margin
@@ -62,12 +66,14 @@ class DetectorTrainingRunner(Runner):
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """The detector's losses of one batch by name, and their sum as `total_loss`."""
         with self.autocast():
-            losses, _ = self.model(batch.images, detection_targets(batch.labels))
+            losses, _ = self.forward(batch.images, detection_targets(batch.labels))
         losses = {name: loss.float() for name, loss in losses.items()}
         return losses | {"total_loss": torch.stack(list(losses.values())).sum()}
 
     @torch.no_grad()
-    def evaluate(self, batches: Iterable[Batch], records: Sequence[Record]) -> dict[str, float]:
+    def evaluate(
+        self, batches: Iterable[Batch], records: Sequence[Record], gather: Gather = alone
+    ) -> dict[str, float]:
         """Box metrics over all records of the batches.
 
         `losses/eval.total_loss` is NaN: detectors give no losses in evaluation mode.
@@ -82,10 +88,12 @@ class DetectorTrainingRunner(Runner):
                 found |= zip(batch.indices.tolist(), detections, strict=True)
         finally:
             self.model.train(was_training)
+        everywhere = {index: one for part in gather(found) for index, one in part.items()}
+        order = sorted(everywhere)
         metrics = box_metrics(
-            [one.boxes for one in found.values()],
-            [one.scores for one in found.values()],
-            [true_boxes(records[index], self.box_margin) for index in found],
+            [everywhere[index].boxes for index in order],
+            [everywhere[index].scores for index in order],
+            [true_boxes(records[index], self.box_margin) for index in order],
         )
         results = {"losses/eval.total_loss": math.nan}
         return results | {f"metrics/test.{name}": value for name, value in metrics.items()}

@@ -7,19 +7,22 @@ from collections.abc import Sequence
 
 import torch
 
-from dlcore.engine.run_folder import LOGGER
+from dlcore.config.schema import RunnerSection
 from dlcore.errors import TrainingError
 
 _DEVICE = re.compile(r"auto|cpu|(?:cuda|mps)(?::\d+)?")
 
 
-def resolve_device(requested: str, gpus: Sequence[int] | None = None) -> torch.device:
+def resolve_device(
+    requested: str, gpus: Sequence[int] | None = None, local_rank: int = 0
+) -> torch.device:
     """The device of a run.
 
     Args:
         requested: "auto", "cpu", "cuda", "mps", or one of the last two with a number ("cuda:1").
-        gpus: `runner.gpus`; the first one is the GPU that "auto" and "cuda" stand for where CUDA is
-            used. Other devices leave it aside.
+        gpus: `runner.gpus`, which "auto" and "cuda" stand for where CUDA is used: the first
+            process of a machine takes the first, and so on. Other devices leave it aside.
+        local_rank: Number of this process on its machine.
 
     Raises:
         TrainingError: If the device does not exist on this machine.
@@ -33,7 +36,7 @@ def resolve_device(requested: str, gpus: Sequence[int] | None = None) -> torch.d
         others = "mps" if torch.backends.mps.is_available() else "cpu"
         chosen = "cuda" if torch.cuda.is_available() else others
     if chosen == "cuda":
-        chosen = f"cuda:{_first_gpu(gpus)}"
+        chosen = f"cuda:{_gpu_of(gpus, local_rank)}"
     device = torch.device(chosen)
     if device.type == "cuda":
         count = torch.cuda.device_count()
@@ -50,13 +53,16 @@ def resolve_device(requested: str, gpus: Sequence[int] | None = None) -> torch.d
     return device
 
 
-def _first_gpu(gpus: Sequence[int] | None) -> int:
-    if not gpus:
-        return torch.cuda.current_device() if torch.cuda.is_available() else 0
-    if len(gpus) > 1:
-        LOGGER.warning(
-            "runner.gpus: training on several GPUs (%s) is not possible yet; GPU %d is used",
-            ", ".join(map(str, gpus)),
-            gpus[0],
-        )
-    return gpus[0]
+def number_of_processes(requested: str, runner: RunnerSection) -> int:
+    """How many processes `runner.gpus` asks for: one for each GPU, where CUDA is used."""
+    if not runner.gpus or len(runner.gpus) == 1 or requested not in ("auto", "cuda"):
+        return 1
+    return len(runner.gpus) if torch.cuda.is_available() else 1
+
+
+def _gpu_of(gpus: Sequence[int] | None, local_rank: int) -> int:
+    if gpus:
+        return gpus[local_rank % len(gpus)]
+    if local_rank:
+        return local_rank
+    return torch.cuda.current_device() if torch.cuda.is_available() else 0

@@ -34,6 +34,20 @@ class Predictions:
         self.unique: list[Array | None] = [None] * num_records
 
 
+def joined(parts: Sequence[Predictions]) -> Predictions:
+    """The predictions of processes that saw different records of one split."""
+    if len(parts) == 1:
+        return parts[0]
+    whole = Predictions(len(parts[0].poses))
+    for part in parts:
+        for index, (poses, unique) in enumerate(zip(part.poses, part.unique, strict=True)):
+            if poses is not None:
+                whole.poses[index] = poses
+            if unique is not None:
+                whole.unique[index] = unique
+    return whole
+
+
 def collect_predictions(
     predictions: Predictions, batch: Batch, decoded: Mapping[str, Mapping[str, Tensor]]
 ) -> None:

@@ -44,6 +44,11 @@ class Interrupt:
             raise KeyboardInterrupt
         self._asked = True
 
+    @property
+    def asked(self) -> bool:
+        """Whether the user wants to stop."""
+        return self._asked
+
     def raise_if_asked(self) -> None:
         """Raise `Interrupted` if the user wants to stop."""
         if self._asked:

@@ -14,11 +14,13 @@ from dlcore.engine.evaluation import (
     Predictions,
     collect_predictions,
     evaluate_predictions,
+    joined,
 )
 from dlcore.engine.pictures import Image, Points, draw_maps, draw_points
 from dlcore.engine.run_folder import LOGGER
 from dlcore.errors import ConfigError, Problem
 from dlcore.interfaces import Batch, PoseTask, Record, Runner, Target
+from dlcore.interfaces.runner import Gather, alone
 from dlcore.model import ModelOutputs, ModelTargets, PoseModel
 
 
@@ -43,14 +45,20 @@ class PoseTrainingRunner(Runner):
         self.forward: Callable[[Tensor, Tensor | None], ModelOutputs] = model
 
     def outputs(self, batch: Batch) -> ModelOutputs:
-        """What the heads give for the normalised images of a batch, in float32."""
+        """What the heads give for the normalised images of a batch, in float32.
+
+        Not through `forward`, which may be compiled for the sizes of the training, or wait for
+        other processes.
+        """
         with self.autocast():
-            outputs = self.forward(batch.images, batch.conditions)
+            outputs = self.model(batch.images, batch.conditions)
         return _as_float32(outputs)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Losses of one batch by name; see `PoseModel.losses`."""
-        outputs = self.outputs(batch)
+        with self.autocast():
+            outputs = self.forward(batch.images, batch.conditions)
+        outputs = _as_float32(outputs)
         with torch.no_grad():
             targets = self.model.targets(outputs, batch.labels)
         return self.model.losses(outputs, targets)
@@ -85,7 +93,9 @@ class PoseTrainingRunner(Runner):
             )
 
     @torch.no_grad()
-    def evaluate(self, batches: Iterable[Batch], records: Sequence[Record]) -> dict[str, float]:
+    def evaluate(
+        self, batches: Iterable[Batch], records: Sequence[Record], gather: Gather = alone
+    ) -> dict[str, float]:
         """Mean losses over batches, and pose metrics over all records."""
         sums: dict[str, Tensor] = {}
         num_batches = 0
@@ -102,15 +112,19 @@ class PoseTrainingRunner(Runner):
                 collect_predictions(predictions, batch, self.model.predict(outputs))
         finally:
             self.model.train(was_training)
-        results = {f"losses/eval.{n}": float(s) / max(num_batches, 1) for n, s in sums.items()}
-        metrics = evaluate_predictions(predictions, records)
+        parts = gather((num_batches, {n: float(s) for n, s in sums.items()}, predictions))
+        total = max(sum(count for count, _, _ in parts), 1)
+        names = dict.fromkeys(name for _, some, _ in parts for name in some)
+        results = {
+            f"losses/eval.{name}": sum(some.get(name, 0.0) for _, some, _ in parts) / total
+            for name in names
+        }
+        metrics = evaluate_predictions(joined([found for _, _, found in parts]), records)
         return results | {f"metrics/test.{name}": value for name, value in metrics.items()}
 
     def pictures(self, batch: Batch, image: Image) -> dict[str, Image]:
         """The keypoints of one image, true and predicted, and each output that is a map."""
-        with self.autocast():
-            # Not self.forward, which may be compiled for the sizes of the training.
-            outputs = _as_float32(self.model(batch.images, batch.conditions))
+        outputs = self.outputs(batch)
         targets = self.model.targets(outputs, batch.labels)
         pictures = {"pose": draw_points(image, *self._points(outputs, batch))}
         for head, named in targets.items():

@@ -13,6 +13,7 @@ from dlcore.config.resolved import resolved_config
 from dlcore.data.device import to_device
 from dlcore.engine.callbacks import build_callbacks
 from dlcore.engine.compilation import compile_forward
+from dlcore.engine.distributed import ALONE, World
 from dlcore.engine.dry_run import timer, try_step, untouched
 from dlcore.engine.loggers import build_loggers
 from dlcore.engine.manifest import make_manifest
@@ -54,6 +55,7 @@ def prepare(
     device: torch.device,
     content: Content | None,
     room: Room,
+    world: World = ALONE,
 ) -> Trainer:
     """Build and try everything, so that what fails later fails now.
 
@@ -67,12 +69,15 @@ def prepare(
         device: Where the run computes.
         content: What to go on from; None for a new run.
         room: Is made when everything has been tried, before the first file is written.
+        world: The processes that train together.
 
     Raises:
         DlcoreError: If something is wrong, in words for the user.
     """
     config, section = loaded.config, stage.runner
     memory_format = torch.channels_last if section.channels_last else torch.contiguous_format
+    if section.sync_batch_norm and world.size > 1:
+        model = _with_joint_norms(model, device, stage)
     model = model.to(device).to(memory_format=memory_format)
 
     def make_runner(precision: Precision) -> Runner:
@@ -90,7 +95,7 @@ def prepare(
         return runner
 
     batch = to_device(next(data.train.epoch(1)), device, data.train_normalization, memory_format)
-    precision = _precision(section.precision, device, make_runner, batch, content)
+    precision = world.of_first(_precision(section.precision, device, make_runner, batch, content))
     runner = make_runner(precision)
     if section.compile and isinstance(runner, PoseTrainingRunner):
         compile_forward(runner, batch)
@@ -137,6 +142,7 @@ def prepare(
         save_optimizer_state=section.snapshots.save_optimizer_state,
         memory_format=memory_format,
         resume_file=stage.resume_file,
+        world=world,
     )
     trainer.callbacks = build_callbacks(loaded, host, stage)
     metric_names = _dry_run(trainer, runner, batch, loaded, stage)
@@ -144,12 +150,13 @@ def prepare(
     if content is not None:
         restore(trainer, content, stage, device)
     resumed = content is not None and not room.replaces_run
+    world.wait()  # until all have read what may now go
     room.clear()
     if content is not None:
         snapshots.best = best_on_disk(folder.path, snapshots.prefix, snapshots.key_metric)
     run_info = RunInfo(folder.path, stage.name, trainer.progress.epoch, resumed)
     trainer.callbacks.attach(TrainerView(trainer, run_info, metric_names))
-    trainer.loggers = build_loggers(loaded, host, run_info)
+    trainer.loggers = build_loggers(loaded, host, run_info) if world.is_first else []
     for logger in list(trainer.loggers):
         trainer.tell(logger, lambda logger=logger: logger.log_config(manifest["config"]))  # type: ignore[misc]
     resolved = resolved_config(manifest["config"], host, loaded.path.parent)
@@ -158,6 +165,19 @@ def prepare(
     folder.write_json(MANIFEST, about | {CONFIG_PATH: str(loaded.path.resolve())})
     _announce(model, device, precision, stage.settings.epochs)
     return trainer
+
+
+def _with_joint_norms(model: nn.Module, device: torch.device, stage: Stage) -> nn.Module:
+    """The model with batch-norm layers whose statistics are those of all processes' images.
+
+    Raises:
+        ConfigError: If there is no GPU, which torch needs for it.
+    """
+    if device.type != "cuda":
+        message = "needs GPUs; leave it out to train on CPUs"
+        raise ConfigError([Problem(stage.key("runner.sync_batch_norm"), message)])
+    joint: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    return joint
 
 
 def _precision(
@@ -205,14 +225,13 @@ def _dry_run(
         _try_optimizer(trainer, stage)
         if trainer.data.evaluation is None:
             return []
-        evaluation = trainer.data.evaluation.epoch(0)
-        first = to_device(
-            next(evaluation),
-            trainer.device,
-            trainer.data.eval_normalization,
-            trainer.memory_format,
-        )
-        metrics = runner.evaluate([first], trainer.data.eval_records)
+        metrics: dict[str, float] = {}
+        first = next(trainer.data.evaluation.epoch(0), None)
+        if first is not None:  # of several processes, the last ones may have none
+            normalization = trainer.data.eval_normalization
+            first = to_device(first, trainer.device, normalization, trainer.memory_format)
+            metrics = runner.evaluate([first], trainer.data.eval_records)
+    metrics = trainer.world.of_first(metrics)
     known = sorted(n.removeprefix("metrics/") for n in metrics if n.startswith("metrics/"))
     wanted = stage.runner.key_metric
     if wanted not in known:

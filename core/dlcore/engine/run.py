@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -11,6 +15,7 @@ import dlcore
 from dlcore.config.loading import LoadedConfig
 from dlcore.engine.assembly import build_detector, build_model, input_size_of
 from dlcore.engine.devices import resolve_device
+from dlcore.engine.distributed import World, joined, world_here
 from dlcore.engine.given_detector import check_given_detector, keep_given_detector
 from dlcore.engine.interrupt import Interrupted
 from dlcore.engine.prepare import prepare
@@ -53,6 +58,33 @@ def train(loaded: LoadedConfig, host: PluginHost, request: RunRequest) -> RunFol
             "resume_training_from",
             "carries on a run, but --init-from starts a new one; leave one of them out",
         )
+    world = world_here()
+    with joined(world), _own_folder(request, world) as request:
+        return _train(loaded, host, request, sources, stages, world)
+
+
+@contextmanager
+def _own_folder(request: RunRequest, world: World) -> Iterator[RunRequest]:
+    """The request with the folder that a process writes to: of several only the first keeps it.
+
+    The others do the same with a folder that nobody sees, so that nothing need be left out.
+    """
+    if world.is_first:
+        yield request
+        return
+    with tempfile.TemporaryDirectory(prefix="dlcore-") as folder:
+        yield replace(request, output=Path(folder))
+
+
+def _train(
+    loaded: LoadedConfig,
+    host: PluginHost,
+    request: RunRequest,
+    sources: dict[str, Path | None],
+    stages: list[Stage],
+    world: World,
+) -> RunFolder:
+    given = request.detector_snapshot
     room = Room(request.output, overwrite=request.overwrite)
     if not any(sources.values()):
         room.for_new_run(stages)
@@ -60,12 +92,17 @@ def train(loaded: LoadedConfig, host: PluginHost, request: RunRequest) -> RunFol
     status = RunStatus(folder.path)
     with folder.log_to_file(), status.until_the_end():
         LOGGER.info("dlcore %s, run folder %s", dlcore.__version__, folder.path)
+        if world.size > 1:
+            LOGGER.info("%d processes train together", world.size)
         for notice in loaded.notices:
             LOGGER.info("config: %s", notice)
         if given is not None:
             keep_given_detector(loaded, given, folder.path)
         try:
-            _train_stages(folder, loaded, host, request, sources, stages, room, status)
+            gpus = loaded.config.runner.gpus
+            device = resolve_device(request.device or loaded.config.device, gpus, world.local_rank)
+            run = _Run(loaded, host, request, world, folder, room, status, device)
+            run.train(stages, sources)
         except ConfigError as error:
             raise error if error.path is not None else loaded.located(error) from error
     return folder
@@ -119,73 +156,90 @@ def _snapshot_named(path: Path, stages: list[Stage]) -> Path:
     return path
 
 
-def _train_stages(
-    folder: RunFolder,
-    loaded: LoadedConfig,
-    host: PluginHost,
-    request: RunRequest,
-    sources: dict[str, Path | None],
-    stages: list[Stage],
-    room: Room,
-    status: RunStatus,
-) -> None:
-    device = resolve_device(request.device or loaded.config.device, loaded.config.runner.gpus)
-    dataset: PoseDataset | None = None
-    for stage in stages:
-        source = sources.get(stage.name)
-        content = load_resume_state(source, stage) if source is not None else None
-        if content is not None:
-            epoch, step = progress(content)
-            if epoch >= stage.settings.epochs:
-                message = f"{str(source)!r} has {epoch} of {stage.settings.epochs} epochs"
-                if stage is not stages[-1]:
-                    LOGGER.info("%s: the %s is trained", message, stage.name)
+@dataclass(frozen=True)
+class _Run:
+    """What all stages of a run share."""
+
+    loaded: LoadedConfig
+    host: PluginHost
+    request: RunRequest
+    world: World
+    folder: RunFolder
+    room: Room
+    status: RunStatus
+    device: torch.device
+
+    def train(self, stages: list[Stage], sources: dict[str, Path | None]) -> None:
+        """Train the stages one after the other."""
+        dataset: PoseDataset | None = None
+        for stage in stages:
+            source = sources.get(stage.name)
+            content = load_resume_state(source, stage) if source is not None else None
+            if source is not None and content is not None:
+                if self._is_trained(stage, stages, source, content):
                     continue
-                key = stage.key("train_settings.epochs")
-                raise TrainingError(
-                    f"{message}: the run is complete; `epochs` is the total, so train on with "
-                    f"--set {key}={epoch + 50}"
-                )
-            assert source is not None
-            room.for_resumed_stage(stage, source, content, by_config=not request.resume)
-            LOGGER.info("resuming from %s: %d epochs and %d steps are done", source, epoch, step)
-        if len(stages) > 1:
-            LOGGER.info("stage: %s", stage.name)
-        torch.manual_seed(loaded.config.train_settings.seed)
-        dataset = dataset or find_dataset(loaded, host)
-        start = (source, content)
-        _train_stage(folder, loaded, host, request, stage, dataset, device, start, room, status)
+                by_config = not self.request.resume
+                self.room.for_resumed_stage(stage, source, content, by_config=by_config)
+                done = progress(content)
+                LOGGER.info("resuming from %s: %d epochs and %d steps are done", source, *done)
+            if len(stages) > 1:
+                LOGGER.info("stage: %s", stage.name)
+            torch.manual_seed(self.loaded.config.train_settings.seed)
+            dataset = dataset or find_dataset(self.loaded, self.host)
+            self._train_stage(stage, dataset, source, content)
 
+    def _is_trained(
+        self, stage: Stage, stages: list[Stage], source: Path, content: Content
+    ) -> bool:
+        """Whether a stage is complete and another follows.
 
-def _train_stage(
-    folder: RunFolder,
-    loaded: LoadedConfig,
-    host: PluginHost,
-    request: RunRequest,
-    stage: Stage,
-    dataset: PoseDataset,
-    device: torch.device,
-    start: tuple[Path | None, Content | None],
-    room: Room,
-    status: RunStatus,
-) -> None:
-    source, content = start
-    model = _starting_model(loaded, host, request, stage, dataset, content)
-    if content is not None and source is not None:
-        load_weights(model, content["model"], source)
-    data = load_run_data(
-        loaded,
-        host,
-        dataset,
-        stage,
-        input_size=input_size_of(model),
-        pin_memory=device.type == "cuda",
-    )
-    try:
-        trainer = prepare(folder, loaded, host, stage, model, data, device, content, room)
-        _fit(trainer, folder, stage, status)
-    finally:
-        data.close()
+        Raises:
+            TrainingError: If it is complete and the last one.
+        """
+        epoch, _ = progress(content)
+        if epoch < stage.settings.epochs:
+            return False
+        message = f"{str(source)!r} has {epoch} of {stage.settings.epochs} epochs"
+        if stage is not stages[-1]:
+            LOGGER.info("%s: the %s is trained", message, stage.name)
+            return True
+        key = stage.key("train_settings.epochs")
+        raise TrainingError(
+            f"{message}: the run is complete; `epochs` is the total, so train on with "
+            f"--set {key}={epoch + 50}"
+        )
+
+    def _train_stage(
+        self, stage: Stage, dataset: PoseDataset, source: Path | None, content: Content | None
+    ) -> None:
+        model = _starting_model(self.loaded, self.host, self.request, stage, dataset, content)
+        if content is not None and source is not None:
+            load_weights(model, content["model"], source)
+        data = load_run_data(
+            self.loaded,
+            self.host,
+            dataset,
+            stage,
+            input_size=input_size_of(model),
+            pin_memory=self.device.type == "cuda",
+            world=self.world,
+        )
+        try:
+            trainer = prepare(
+                self.folder,
+                self.loaded,
+                self.host,
+                stage,
+                model,
+                data,
+                self.device,
+                content,
+                self.room,
+                self.world,
+            )
+            _fit(trainer, self.folder, stage, self.status)
+        finally:
+            data.close()
 
 
 def _starting_model(

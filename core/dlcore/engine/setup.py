@@ -16,6 +16,7 @@ from dlcore.data.conditions import SAMPLER, RoughPose
 from dlcore.data.crops import BareCrop, TopDownCrop, one_by_one, one_individual
 from dlcore.data.device import Normalization
 from dlcore.data.loader import BatchLoader
+from dlcore.engine.distributed import ALONE, World
 from dlcore.engine.run_folder import LOGGER
 from dlcore.engine.stages import Stage
 from dlcore.errors import ConfigError, DataError, Problem
@@ -117,6 +118,7 @@ def load_run_data(
     *,
     input_size: tuple[int, int] | None,
     pin_memory: bool,
+    world: World = ALONE,
 ) -> RunData:
     """Read the labels and prepare the batches.
 
@@ -127,6 +129,7 @@ def load_run_data(
         stage: What they are for. A top-down pose model gets one sample per individual.
         input_size: (width, height) that the model demands, None if it takes any.
         pin_memory: Put batches into page-locked memory.
+        world: The processes that share the batches.
 
     Raises:
         ConfigError: If the config names something that cannot be built.
@@ -171,7 +174,12 @@ def load_run_data(
             host, section.transforms, dataset.task, key, more=crops, inference=inference
         )
 
-    budget = _cache_budget(stage.settings)
+    if len(train_records) < world.size:
+        raise DataError(
+            f"there are {len(train_records)} training samples for {world.size} processes; "
+            f"train in fewer"
+        )
+    budget = _cache_budget(stage.settings) / world.local_size
     share = len(train_records) / (len(train_records) + len(eval_records))
     common: dict[str, Any] = {
         "batch_size": stage.settings.batch_size,
@@ -179,6 +187,7 @@ def load_run_data(
         "workers": stage.settings.dataloader_workers,
         "pin_memory": pin_memory,
         "box_margin": config.data.bbox_margin,
+        "part": (world.rank, world.size),
     }
     collate = stage.data.train.collate
     key = stage.key("data.train.collate")

@@ -12,6 +12,7 @@ from torch import Tensor
 from dlcore.data.device import ahead_on_device
 from dlcore.data.workers import worker_error
 from dlcore.engine.callbacks import Callbacks
+from dlcore.engine.distributed import ALONE, World
 from dlcore.engine.dry_run import out_of_memory_advice
 from dlcore.engine.groups import Groups
 from dlcore.engine.interrupt import Interrupt, Interrupted
@@ -27,6 +28,7 @@ from dlcore.engine.resume import random_state
 from dlcore.engine.run_folder import LOGGER, RunFolder
 from dlcore.engine.setup import RunData
 from dlcore.engine.snapshots import Content, SnapshotManager, save_snapshot
+from dlcore.errors import TrainingError
 from dlcore.interfaces import (
     Batch,
     EpochEnd,
@@ -65,6 +67,8 @@ class Trainer:
         save_optimizer_state: Whether snapshots carry the optimizer too.
         memory_format: Layout of the images on the device.
         resume_file: Name of the file that holds everything it needs to go on exactly.
+        world: The processes that train together. The first one writes snapshots; loggers and the
+            view are its own.
 
     Attributes:
         callbacks: Who is told of events; nobody at first.
@@ -90,6 +94,7 @@ class Trainer:
         save_optimizer_state: bool,
         memory_format: torch.memory_format,
         resume_file: str,
+        world: World = ALONE,
     ) -> None:
         self.runner = runner
         self.data = data
@@ -105,6 +110,7 @@ class Trainer:
         self.save_optimizer_state = save_optimizer_state
         self.memory_format = memory_format
         self.resume_file = resume_file
+        self.world = world
         self.pictures = Pictures(runner, data, device, memory_format, schedule.seed)
         self.progress = Progress()
         self.callbacks = Callbacks()
@@ -113,16 +119,20 @@ class Trainer:
         self.view = LiveView(
             schedule.epochs,
             len(data.train),
-            schedule.batch_size,
+            schedule.batch_size * world.size,
             lambda: float(optimizer.param_groups[0]["lr"]),
             snapshots.key_metric,
         )
         self.in_epoch = False
         self.groups = Groups(
-            schedule.accumulate_batches, schedule.batch_size, len(data.train_records)
+            schedule.accumulate_batches,
+            schedule.batch_size,
+            len(data.train_records) // world.size,
         )
         self._schedule_by_step = getattr(scheduler, "interval", "epoch") == "step"
         self._saved_at = time.monotonic()
+        self._own_forward = getattr(runner, "forward", None)
+        self._trained: list[bool] = []
 
     def fit(self) -> None:
         """Train until `schedule.epochs` epochs are done, or a callback stops the run.
@@ -162,7 +172,8 @@ class Trainer:
         self._train(number)
         seconds = time.perf_counter() - start
         steps = self.progress.state.step - first_step
-        losses = {f"losses/train.{n}": v for n, v in self.progress.state.means().items()}
+        means = self.world.mean(self.progress.state.means())
+        losses = {f"losses/train.{n}": v for n, v in means.items()}
 
         metrics: dict[str, float] = {}
         is_last = self._is_last(number)
@@ -181,12 +192,14 @@ class Trainer:
         self.progress.metrics = metrics or self.progress.metrics
         values = losses | metrics | self._numbers_logged()
         self.callbacks.tell(EpochEnd(number, values, bool(metrics)))
+        self.progress.stopped = self.world.of_first(self.progress.stopped)
         values |= self._numbers_logged()
         self.progress.logged.clear()
         self._save(metrics)
         self._tell_loggers(values, number)
         self.pictures.tell(self.loggers, number, self.tell)
-        images = min(steps * self.schedule.batch_size, len(self.data.train_records))
+        in_steps = steps * self.schedule.batch_size * self.world.size
+        images = min(in_steps, len(self.data.train_records))
         speed = images / seconds if seconds > 0 else 0.0
         measured = {n: v for n, v in values.items() if n not in losses}
         self.view.end_epoch(metrics, self.snapshots.best)
@@ -196,8 +209,10 @@ class Trainer:
 
     def _train(self, number: int) -> None:
         state = self.progress.state
+        self.world.vary_randomness(self.schedule.seed, number, state.step)
         self.runner.model.train()
         self.callbacks.tell(EpochStart(number, state.step))
+        self._join_gradients()
         tell_of_steps = self.callbacks.listen_to(StepEnd)
         total = len(self.data.train)
         self.view.begin_epoch(number - 1, state.step)
@@ -211,8 +226,9 @@ class Trainer:
             if state.step % self.schedule.display_iters == 0:
                 loss = state.means()["total_loss"]
                 LOGGER.info("epoch %d, step %d/%d, loss %.5f", number, state.step, total, loss)
-            if state.updated:  # gradients of an unfinished group are not saved
-                self.interrupt.raise_if_asked()
+            # gradients of an unfinished group are not saved
+            if state.updated and self.world.any(self.interrupt.asked):
+                raise Interrupted
 
         try:
             with out_of_memory_advice(self.schedule.batch_size):
@@ -235,7 +251,8 @@ class Trainer:
 
         def watched() -> Iterator[Batch]:
             for number, batch in enumerate(self.evaluation_batches()):
-                if self.in_epoch:  # afterwards its end is to be saved first
+                # after an epoch its end is to be saved first; processes stop after the same step
+                if self.in_epoch and self.world.size == 1:
                     self.interrupt.raise_if_asked()
                 self.view.evaluating(number, total)
                 yield batch
@@ -243,7 +260,7 @@ class Trainer:
         if self.data.evaluation is None:
             return {}
         total = len(self.data.evaluation)
-        return self.runner.evaluate(watched(), self.data.eval_records)
+        return self.runner.evaluate(watched(), self.data.eval_records, self.world.gather)
 
     def training_batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch from one on, on the device."""
@@ -271,7 +288,32 @@ class Trainer:
                 raise
             LOGGER.info("the learning-rate schedule ends with this epoch: %s", error)
 
+    def _join_gradients(self) -> None:
+        """Let all processes take the same steps, each with its part of a batch.
+
+        Done anew when callbacks have chosen other weights to be trained.
+        """
+        trained = [parameter.requires_grad for parameter in self.runner.model.parameters()]
+        if self.world.size == 1 or trained == self._trained:
+            return
+        if self._own_forward is None:
+            name = type(self.runner).__name__
+            raise TrainingError(
+                f"{name} cannot train in several processes, as its losses do not call `forward`; "
+                f"use one process, or tell its author"
+            )
+        groups = self.optimizer.param_groups
+        rates = self.world.of_first([group["lr"] for group in groups])
+        for group, rate in zip(groups, rates, strict=True):
+            group["lr"] = rate
+        self.runner.forward = self.world.join_gradients(
+            self._own_forward, self.device, unused=self.runner.some_weights_idle
+        )
+        self._trained = trained
+
     def _save(self, metrics: dict[str, float]) -> None:
+        if not self.world.is_first:
+            return
         epoch = self.progress.epoch
         is_last = self._is_last(epoch)
         own = self.snapshots.update(
@@ -310,6 +352,8 @@ class Trainer:
 
     def save_resume_file(self) -> None:
         """Write everything that this run needs to go on exactly."""
+        if not self.world.is_first:
+            return
         state = self.progress.state
         content = self.snapshot_content() | {
             "optimizer": self.optimizer.state_dict(),
@@ -327,7 +371,8 @@ class Trainer:
     def drawn_from(self) -> list[int]:
         """What the batches of an epoch depend on: with another, its middle means nothing."""
         schedule, images = self.schedule, len(self.data.train_records)
-        return [schedule.batch_size, schedule.seed, images, schedule.accumulate_batches]
+        batch_size = schedule.batch_size * self.world.size
+        return [batch_size, schedule.seed, images, schedule.accumulate_batches]
 
     def _tell_loggers(self, values: dict[str, float], step: int) -> None:
         for logger in list(self.loggers):
