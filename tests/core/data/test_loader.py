@@ -424,3 +424,32 @@ def test_a_single_record_is_the_same_each_time_and_disturbs_no_epoch(load):
     assert torch.equal(one.images, again.images)
     assert torch.equal(one.labels.keypoints, again.labels.keypoints)
     assert_equal([first, *epoch], load([Brightness()]).epoch(1))
+
+
+@pytest.mark.parametrize("parts", [2, 3])
+def test_processes_share_the_batches_of_one(load, parts):
+    whole = load(batch_size=2 * parts)
+    shares = [load(batch_size=2, part=(number, parts)) for number in range(parts)]
+
+    for epoch in (0, 1):
+        batches = [batch.indices.tolist() for batch in whole.epoch(epoch)]
+        shared = zip(*(list(share.epoch(epoch)) for share in shares), strict=True)
+        joined = [[batch.indices.tolist() for batch in step] for step in shared]
+        for number, (step, batch) in enumerate(zip(joined, batches, strict=True)):
+            assert len({len(share) for share in step}) == 1  # all weigh the same
+            seen = {index for share in step for index in share}
+            if number < len(batches) - 1:
+                assert seen == set(batch)
+        left_out = 11 - sum(len(share) for step in joined for share in step)
+        assert left_out == 11 % parts
+    assert {len(share) for share in shares} == {len(whole)}
+
+
+@pytest.mark.parametrize("parts", [2, 3, 7])
+def test_processes_evaluate_each_image_once(load, parts):
+    shares = [load(batch_size=2, shuffle=False, part=(n, parts)) for n in range(parts)]
+    batches = [[batch.indices.tolist() for batch in share.epoch(0)] for share in shares]
+
+    assert [len(share) for share in shares] == [len(some) for some in batches]
+    alone = [batch.indices.tolist() for batch in load(batch_size=2, shuffle=False).epoch(0)]
+    assert sorted(batch for some in batches for batch in some) == sorted(alone)

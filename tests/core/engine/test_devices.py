@@ -5,7 +5,8 @@ import logging
 import pytest
 import torch
 
-from dlcore.engine.devices import resolve_device
+from dlcore.config.schema import RunnerSection
+from dlcore.engine.devices import number_of_processes, resolve_device
 from dlcore.errors import TrainingError
 
 
@@ -47,13 +48,32 @@ def _no_gpu(monkeypatch):
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
 
 
-@pytest.mark.usefixtures("_one_gpu")
-@pytest.mark.parametrize("requested", ["auto", "cuda"])
-def test_of_several_gpus_the_first_is_used_and_that_is_said(requested, caplog):
-    with caplog.at_level(logging.WARNING, "dlcore"):
-        assert resolve_device(requested, [0, 1]) == torch.device("cuda:0")
+@pytest.mark.parametrize(("gpus", "expected"), [([2, 3], [2, 3]), (None, [0, 1])])
+def test_each_process_has_a_gpu_of_its_own(monkeypatch, gpus, expected):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
 
-    assert "several GPUs (0, 1) is not possible yet; GPU 0 is used" in caplog.text
+    for local_rank, number in enumerate(expected):
+        assert resolve_device("auto", gpus, local_rank) == torch.device("cuda", number)
+
+
+@pytest.mark.parametrize(
+    ("requested", "gpus", "cuda", "expected"),
+    [
+        ("auto", [0, 1], True, 2),
+        ("cuda", [0, 1, 3], True, 3),
+        ("auto", [1], True, 1),
+        ("auto", None, True, 1),
+        ("cuda:1", [0, 1], True, 1),
+        ("auto", [0, 1], False, 1),
+        ("cpu", [0, 1], True, 1),
+    ],
+)
+def test_there_is_a_process_for_each_gpu(monkeypatch, requested, gpus, cuda, expected):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+
+    assert number_of_processes(requested, RunnerSection(gpus=gpus)) == expected
 
 
 @pytest.mark.usefixtures("_no_gpu")
