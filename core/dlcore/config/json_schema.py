@@ -43,6 +43,10 @@ def json_schema(host: PluginHost) -> Schema:
     return _SchemaWriter(host).write()
 
 
+_NOT_BLOCKS = ("transforms", "schedulers", "runners", "net_types", "prediction_writers", "trackers")
+"""Kinds that are written in other ways than as a block with a `type`, or not at all."""
+
+
 class _SchemaWriter:
     def __init__(self, host: PluginHost) -> None:
         self._host = host
@@ -54,7 +58,7 @@ class _SchemaWriter:
         for section in (schema, *self._definitions.values()):
             _allow_nulls(section)
         for kind in KINDS:
-            if kind not in ("transforms", "schedulers", "runners", "net_types"):
+            if kind not in _NOT_BLOCKS:
                 self._definitions[kind] = self._kind(kind)
         self._definitions["placeholder"] = {
             "type": "string",

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from dlcore.cli.main import main
+from dlcore.engine.pictures import SMALLEST_SIDE
 from dlcore.testing.animals import write_animals
 from tests.integration.conftest import small_config
 
@@ -27,7 +28,7 @@ def test_a_picture_is_written_and_named(config, tmp_path, capsys):
 
     assert capsys.readouterr().out == f"{output}\n"
     picture = cv2.imread(str(output))
-    assert picture.shape[0] > 2 * 320
+    assert picture.shape[0] > 2 * SMALLEST_SIDE
     assert picture.std() > 10
 
 
