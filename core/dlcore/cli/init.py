@@ -16,9 +16,8 @@ from dlcore.cli.default_net_type import default_net_type
 from dlcore.cli.detector_choice import choose_detector
 from dlcore.cli.options import make_host, plugin_option, set_option
 from dlcore.cli.text import table
-from dlcore.errors import ComponentImportError, ConfigError, DlcoreError, UnknownComponentError
+from dlcore.errors import ConfigError, DlcoreError, UnknownComponentError
 from dlcore.plugin_host import PluginHost
-from dlcore.registry import Entry
 
 if TYPE_CHECKING:
     from dlcore.config.schema import RunConfig
@@ -79,11 +78,14 @@ def init_command(
     host = make_host(plugins)
     net_type = net_type or _default_net_type(host)
     architecture = _net_type(host, net_type)
+    from dlcore.building import build
     from dlcore.cli.train import log_to_terminal
+    from dlcore.engine.sources import block_of_source
+    from dlcore.interfaces import DatasetContext
 
     log_to_terminal()
-    block = _dataset_block(host, source, shuffle)
-    dataset = _open(host, block)
+    block = block_of_source(source, host, {} if shuffle is None else {"shuffle": shuffle})
+    dataset: PoseDataset = build(host, "datasets", block, DatasetContext(), key="dataset")
     path = _target(dataset, output, force)
     counts = _describe(dataset)
     own_place = dataset.config_path()
@@ -129,48 +131,6 @@ def _net_type(host: PluginHost, name: str) -> NetType:
         raise DlcoreError(f"{hint}\nnet types:\n{_choices(host)}") from error
     net_type: NetType = entry.component.load()()
     return net_type
-
-
-def _dataset_block(host: PluginHost, source: Path, shuffle: int | None) -> dict[str, Any]:
-    """The `dataset` block that reads `source`."""
-    if not source.exists():
-        raise DlcoreError(f"there is no file or folder {str(source)!r}")
-    registry = host.registries["datasets"]
-    found: list[tuple[str, Entry, dict[str, Any]]] = []
-    for written, entry in zip(registry.names(), registry, strict=True):
-        try:
-            options = entry.component.load().options_for_source(source)  # type: ignore[attr-defined]
-        except ComponentImportError as error:
-            click.echo(f"warning: {error}", err=True)
-            continue
-        if options is not None:
-            found.append((written, entry, options))
-    if not found:
-        rows = [[entry.name, entry.component.summary] for entry in registry]
-        known = "\n".join(table(rows)) or "  nothing: no installed plugin offers a dataset"
-        raise DlcoreError(f"{str(source)!r} is nothing that can be read; this can be:\n{known}")
-    if len(found) > 1:
-        names = ", ".join(written for written, _, _ in found)
-        raise DlcoreError(
-            f"several plugins can read {str(source)!r}: {names}; switch off all but one with "
-            f"DLCORE_DISABLE_PLUGINS"
-        )
-    written, entry, options = found[0]
-    if shuffle is not None:
-        from dlcore.config.options import read_options
-
-        if not read_options(entry.component).takes("shuffle"):
-            raise DlcoreError(f"{str(source)!r} is read by {written}, which knows no shuffles")
-        options = {**options, "shuffle": shuffle}
-    return {"type": written, **options}
-
-
-def _open(host: PluginHost, block: Mapping[str, Any]) -> PoseDataset:
-    from dlcore.building import build
-    from dlcore.interfaces import DatasetContext
-
-    dataset: PoseDataset = build(host, "datasets", block, DatasetContext(), key="dataset")
-    return dataset
 
 
 def _target(dataset: PoseDataset, output: Path | None, force: bool) -> Path:

@@ -53,7 +53,7 @@ def block_of_source(
     written, entry, its = found[0]
     for name in options or {}:
         if not read_options(entry.component).takes(name):
-            raise DlcoreError(f"{str(source)!r} is read by {written}, which knows no {name}")
+            raise DlcoreError(f"{str(source)!r} is read by {written}, which has no option {name!r}")
     return {"type": written, **its, **(options or {})}
 
 

@@ -312,7 +312,7 @@ def test_a_shuffle_of_coco_data_is_an_error(tmp_path, init):
     code, _, err = init(tmp_path / "data", "--shuffle", "1", "--output", tmp_path / "run")
 
     assert code == 1
-    assert "COCOLoader, which knows no shuffles" in err
+    assert "COCOLoader, which has no option 'shuffle'" in err
 
 
 def test_a_net_type_that_cannot_do_the_task_says_so(tmp_path, init):
