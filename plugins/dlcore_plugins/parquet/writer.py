@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from pyarrow import parquet
 
 from dlcore.interfaces import PredictedFrame, PredictionJob, PredictionWriter
 
-_ROWS_AT_ONCE = 100_000
+_ROWS_AT_ONCE = 50_000
+_FRAMES_AT_ONCE = 5_000
 
 
 class ParquetWriter(PredictionWriter):
@@ -47,7 +49,9 @@ class ParquetWriter(PredictionWriter):
         )
         self._individuals = pa.array(job.task.individuals, pa.string())
         self._keypoints = pa.array([*job.task.keypoints, *job.task.unique_keypoints], pa.string())
-        self._tables: list[pa.Table] = []
+        self._labels: list[int | str] = []
+        self._found: list[npt.NDArray[np.float64]] = []
+        self._num_rows = 0
         self._writer: Any = None
 
     @property
@@ -57,9 +61,12 @@ class ParquetWriter(PredictionWriter):
 
     def write(self, frames: Sequence[PredictedFrame]) -> None:
         """The next frames."""
-        self._tables += [self._table(frame) for frame in frames]
-        if sum(len(table) for table in self._tables) >= _ROWS_AT_ONCE:
-            self._flush()
+        for frame in frames:
+            self._labels.append(frame.number if self._job.kind == "video" else frame.name)
+            self._found.append(_rows(frame))
+            self._num_rows += len(self._found[-1])
+            if self._num_rows >= _ROWS_AT_ONCE or len(self._found) >= _FRAMES_AT_ONCE:
+                self._flush()
 
     def close(self) -> None:
         """Write the last rows and the end of the file."""
@@ -79,29 +86,36 @@ class ParquetWriter(PredictionWriter):
         return self._writer
 
     def _flush(self) -> None:
-        if self._tables:
-            self._open().write_table(pa.concat_tables(self._tables).combine_chunks())
-        self._tables = []
+        if self._found:
+            self._open().write_table(self._table())
+        self._labels, self._found, self._num_rows = [], [], 0
 
-    def _table(self, frame: PredictedFrame) -> pa.Table:
-        poses = np.asarray(frame.prediction.poses, np.float64)
-        individual, keypoint = np.nonzero(np.isfinite(poses).all(axis=2))
-        values = poses[individual, keypoint]
-        unique = frame.prediction.unique
-        if unique is not None:
-            there = np.flatnonzero(np.isfinite(unique).all(axis=1))
-            individual = np.concatenate([individual, np.full(len(there), -1)])
-            keypoint = np.concatenate([keypoint, there + poses.shape[1]])
-            values = np.concatenate([values, unique[there]])
-        label = frame.number if self._job.kind == "video" else frame.name
+    def _table(self) -> pa.Table:
+        counts = [len(rows) for rows in self._found]
+        rows = np.concatenate(self._found)
+        labels = pa.array(self._labels, self._schema.field(0).type)
+        individual, keypoint = rows[:, 0].astype(np.int32), rows[:, 1].astype(np.int32)
         whose = pa.array(individual, pa.int32(), mask=individual < 0)
         columns = [
-            pa.array([label] * len(values), self._schema.field(0).type),
+            labels.take(pa.array(np.repeat(np.arange(len(counts)), counts))),
             pa.DictionaryArray.from_arrays(whose, self._individuals),
-            pa.DictionaryArray.from_arrays(pa.array(keypoint, pa.int32()), self._keypoints),
-            *(pa.array(values[:, axis].astype(np.float32)) for axis in range(3)),
+            pa.DictionaryArray.from_arrays(pa.array(keypoint), self._keypoints),
+            *(pa.array(rows[:, axis].astype(np.float32)) for axis in (2, 3, 4)),
         ]
         return pa.Table.from_arrays(columns, schema=self._schema)
+
+
+def _rows(frame: PredictedFrame) -> npt.NDArray[np.float64]:
+    """(found, 5): individual, -1 for unique keypoints; keypoint; x, y, score."""
+    poses = np.asarray(frame.prediction.poses, np.float64)
+    individual, keypoint = np.nonzero(np.isfinite(poses).all(axis=2))
+    rows = np.column_stack([individual, keypoint, poses[individual, keypoint]])
+    unique = frame.prediction.unique
+    if unique is None:
+        return rows
+    there = np.flatnonzero(np.isfinite(unique).all(axis=1))
+    more = np.column_stack([np.full(len(there), -1), there + poses.shape[1], unique[there]])
+    return np.concatenate([rows, more])
 
 
 def _about(job: PredictionJob) -> dict[str, Any]:
