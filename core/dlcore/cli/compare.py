@@ -27,7 +27,6 @@ from dlcore.runs.state import state_of
 EPILOG = """\b
 Examples:
   dlcore compare runs/first runs/second
-  dlcore compare runs/* --output comparison.png
   dlcore compare runs/first runs/second --output rmse.png --metric test.rmse
 """
 

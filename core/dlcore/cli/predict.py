@@ -21,7 +21,7 @@ Examples:
   dlcore predict runs/first mouse.mp4
   dlcore predict runs/first mouse.mp4 --frames 0:500 --video
   dlcore predict runs/first images/ --output predictions --format coco
-  dlcore predict runs/first 'videos/*.mp4' --format deeplabcut --format parquet
+  dlcore predict runs/first 'videos/mouse?.mp4' --format deeplabcut --format parquet
   dlcore predict runs/pair pair.mp4 --tracker '{type: oks, sigma: 0.2}'
   dlcore predict runs/conditional pair.mp4 --conditions runs/bottom-up
 """
