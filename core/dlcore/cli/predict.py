@@ -222,7 +222,7 @@ def _tell(source: Source, report: PredictionReport) -> None:
     if not report.files:
         return
     new = report.frames - report.resumed
-    speed = f", {new / report.seconds:.1f} frames/s" if report.seconds else ""
+    speed = f", {new / report.seconds:.1f} frames/s" if new and report.seconds else ""
     broken = f", {report.broken} of them broken" if report.broken else ""
     resumed = f", {report.resumed} of them known from before" if report.resumed else ""
     what = "frames" if source.kind == "video" else "images"
