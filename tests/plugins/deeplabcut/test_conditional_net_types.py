@@ -60,7 +60,7 @@ def test_a_config_is_the_reference(name, kind, shared):
     assert "detector" not in config
 
 
-@pytest.mark.parametrize("name", PEOPLE)
+@pytest.mark.parametrize("name", sorted(PEOPLE))
 def test_errors_are_those_of_crowdpose_where_the_keypoints_are(name, shared):
     reference = reference_config(shared, "multi", name)["data"]["gen_sampling"]
 
