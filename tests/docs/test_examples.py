@@ -1,27 +1,26 @@
-"""What the pages say about the example package is what it holds."""
+"""The configs that come with dlcore are right."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-ACME = ROOT / "examples" / "dlcore-acme"
-PAGE = (ROOT / "docs" / "how-to" / "write-a-plugin.md").read_text(encoding="utf-8")
-INCLUDED = re.findall(r"```\{literalinclude\} \.\./\.\./examples/dlcore-acme/(\S+)", PAGE)
+import pytest
+
+from dlcore.config.loading import load_config
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+CONFIGS = sorted(
+    path for folder in ("openfield", "flies_pair") for path in (EXAMPLES / folder).glob("*.yaml")
+)
 
 
-def test_every_file_that_matters_is_included_and_not_retyped():
-    files = {
-        path.relative_to(ACME).as_posix()
-        for pattern in ("pyproject.toml", "run.yaml", "src/dlcore_acme/*.py", "tests/*.py")
-        for path in ACME.glob(pattern)
-        if path.name != "__init__.py"
-    }
-    assert set(INCLUDED) == files
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_an_example_config_has_no_mistake(path, host):
+    loaded = load_config(path, host)
+
+    assert loaded.notices == []
+    assert path.name in path.read_text()  # its header shows how to train with it
 
 
-def test_the_message_that_is_shown_names_the_line_of_the_key():
-    (line,) = re.findall(r"error: run\.yaml:(\d+): model\.backbone\.width:", PAGE)
-    lines = (ACME / "run.yaml").read_text(encoding="utf-8").splitlines()
-    assert lines[int(line) - 1].strip().startswith("width:")
+def test_all_examples_are_looked_at():
+    assert len(CONFIGS) == 4
