@@ -67,6 +67,11 @@ Examples:
     help="Train in N processes, each on a GPU of its own where there are GPUs. Default: one for "
     "each of `runner.gpus`.",
 )
+@click.option(
+    "--profile",
+    is_flag=True,
+    help="Measure where the time goes: in the log, the loggers and profile.png, with advice.",
+)
 @click.option("--overwrite", is_flag=True, help="Move a former run in the output folder aside.")
 @plugin_option
 def train_command(
@@ -79,6 +84,7 @@ def train_command(
     detector_snapshot: Path | None,
     device: str | None,
     nproc: int | None,
+    profile: bool,
     overwrite: bool,
     plugins: tuple[Path, ...],
 ) -> int:
@@ -115,6 +121,7 @@ def train_command(
         overwrite=overwrite,
         stage=stage,
         detector_snapshot=detector_snapshot,
+        profile=profile,
     )
     again = _arguments(file, request, overrides, plugins)
     world = world_here()
@@ -151,7 +158,7 @@ def _arguments(
     )
     for option, value in options:
         arguments += [option, str(value)] if value else []
-    return arguments
+    return [*arguments, "--profile"] if request.profile else arguments
 
 
 def _train_in_processes(

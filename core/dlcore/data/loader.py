@@ -102,6 +102,11 @@ class BatchLoader:
         self._stream: _WorkerStream | None = None
         self._turn = 0
 
+    @property
+    def source(self) -> BatchSource | None:
+        """What makes the batches in this process; None if workers do."""
+        return self._source if self.workers == 0 else None
+
     def __len__(self) -> int:
         """Batches in an epoch; more come where images that differ in size are split."""
         count, (part, parts) = len(self._records), self._part

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 from torch.utils.data import Dataset
 
 from dlcore.data.cache import ImageCache
@@ -104,10 +106,15 @@ class BatchSource(Dataset[list[Batch] | WorkerFailure]):
             for positions in groups.values()
         ]
 
+    def decode(self, index: int) -> npt.NDArray[np.uint8]:
+        """The image (H, W, 3) of a record, from the cache if there is one."""
+        return (
+            read_image(self.records[index].image) if self.cache is None else self.cache.get(index)
+        )
+
     def _sample(self, epoch: int, index: int) -> Sample:
         record = self.records[index]
-        image = read_image(record.image) if self.cache is None else self.cache.get(index)
-        sample = make_sample(record, image, self.task, self.box_margin)
+        sample = make_sample(record, self.decode(index), self.task, self.box_margin)
         try:
             return self.chain(sample, sample_generator(self.seed, epoch, index))
         except DlcoreError:

@@ -100,6 +100,8 @@ def _panels(curves: Mapping[str, tuple[list[int], list[float]]]) -> dict[str, Cu
     panels: dict[str, Curves] = {"loss": {}, "pixels": {}, "percent": {}, "value": {}}
     for name, (epochs, values) in curves.items():
         kind, _, rest = name.partition("/")
+        if kind == "profile":  # has a picture of its own
+            continue
         if kind == "losses":
             above = [(e, v) for e, v in zip(epochs, values, strict=True) if v > 0]
             if above:

@@ -25,6 +25,7 @@ from dlcore.engine.optim import (
 )
 from dlcore.engine.pose_runner import PoseTrainingRunner
 from dlcore.engine.precision import Precision, choose_precision
+from dlcore.engine.profiled_trainer import ProfiledTrainer
 from dlcore.engine.progress import Schedule
 from dlcore.engine.restore import restore
 from dlcore.engine.room import Room
@@ -56,6 +57,8 @@ def prepare(
     content: Content | None,
     room: Room,
     world: World = ALONE,
+    *,
+    profile: bool = False,
 ) -> Trainer:
     """Build and try everything, so that what fails later fails now.
 
@@ -70,6 +73,7 @@ def prepare(
         content: What to go on from; None for a new run.
         room: Is made when everything has been tried, before the first file is written.
         world: The processes that train together.
+        profile: Whether to measure where the time goes.
 
     Raises:
         DlcoreError: If something is wrong, in words for the user.
@@ -119,7 +123,7 @@ def prepare(
     manifest = make_manifest(
         config, host, data.task, precision, (content or {}).get("dlcore") or {}
     )
-    trainer = Trainer(
+    trainer = (ProfiledTrainer if profile else Trainer)(
         runner,
         data,
         optimizer,

@@ -20,6 +20,7 @@ class RunRequest:
         overwrite: Move what another run left in the folder out of the way.
         stage: Train only this one.
         detector_snapshot: Take this detector instead of training one.
+        profile: Measure where the time goes.
     """
 
     output: Path
@@ -29,3 +30,4 @@ class RunRequest:
     overwrite: bool = False
     stage: StageName | None = None
     detector_snapshot: Path | None = None
+    profile: bool = False

@@ -45,7 +45,7 @@ class Room:
         weights = []
         for stage in stages:
             weights += self._weights(stage)
-            names += [stage.statistics_file, stage.curves_file]
+            names += [stage.statistics_file, stage.curves_file, stage.profile_file]
         if not weights:
             return
         if not self._overwrite:
@@ -78,7 +78,8 @@ class Room:
             stage, content
         ):
             self._require_overwrite(f"holds another run than {str(source)!r} belongs to")
-            tables = (self._folder / stage.statistics_file, self._folder / stage.curves_file)
+            names = (stage.statistics_file, stage.curves_file, stage.profile_file)
+            tables = [self._folder / name for name in names]
             self._move += [*files, *(path for path in tables if path.exists())]
             self.replaces_run = True
             return

@@ -19,6 +19,7 @@ from dlcore.engine.distributed import World, joined, world_here
 from dlcore.engine.given_detector import check_given_detector, keep_given_detector
 from dlcore.engine.interrupt import Interrupted
 from dlcore.engine.prepare import prepare
+from dlcore.engine.profiled_trainer import ProfiledTrainer
 from dlcore.engine.request import RunRequest
 from dlcore.engine.resume import (
     configured_snapshot,
@@ -236,6 +237,7 @@ class _Run:
                 content,
                 self.room,
                 self.world,
+                profile=self.request.profile,
             )
             _fit(trainer, self.folder, stage, self.status)
         finally:
@@ -289,6 +291,8 @@ def _fit(trainer: Trainer, folder: RunFolder, stage: Stage, status: RunStatus) -
         for logger in list(trainer.loggers):
             trainer.tell(logger, logger.close)
         _draw_curves(folder.path / stage.statistics_file, folder.path / stage.curves_file)
+        if isinstance(trainer, ProfiledTrainer):
+            trainer.report(stage.statistics_file, stage.profile_file, stage.key(""))
     if trainer.progress.stopped and trainer.progress.epoch < stage.settings.epochs:
         LOGGER.info("stopped: %s", trainer.progress.stopped)
         status.stopped(trainer.progress.stopped)

@@ -23,5 +23,10 @@ def curves_file(stage: str) -> str:
     return f"learning_curves{_suffix(stage, '_')}.png"
 
 
+def profile_file(stage: str) -> str:
+    """Its picture of where the time went."""
+    return f"profile{_suffix(stage, '_')}.png"
+
+
 def _suffix(stage: str, joint: str) -> str:
     return "" if stage == "pose" else f"{joint}{stage}"

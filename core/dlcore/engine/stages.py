@@ -59,6 +59,11 @@ class Stage:
         """Its picture of that table."""
         return stage_files.curves_file(self.name)
 
+    @property
+    def profile_file(self) -> str:
+        """Its picture of where the time went, if that was asked for."""
+        return stage_files.profile_file(self.name)
+
 
 def stages_of(config: RunConfig, only: StageName | None = None) -> list[Stage]:
     """What a run trains, in order. A stage of 0 epochs is left out.

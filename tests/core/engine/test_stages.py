@@ -39,6 +39,7 @@ def test_each_stage_has_files_keys_and_sections_of_its_own():
     assert detector.resume_file == "resume-detector.pt"
     assert detector.statistics_file == "learning_stats_detector.csv"
     assert detector.curves_file == "learning_curves_detector.png"
+    assert detector.profile_file == "profile_detector.png"
     assert detector.key("runner.type") == "detector.runner.type"
     assert detector.runner.key_metric == "test.mAP@50:95"
     assert pose.snapshot_prefix == "snapshot"
