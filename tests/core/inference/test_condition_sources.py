@@ -70,12 +70,14 @@ def test_a_shuffle_is_one_of_the_same_project_or_of_a_named_one(shared, host):
     place = trains / "synJan1-trainset80shuffle1" / "train" / "pytorch_config.yaml"
 
     own, which = run_of({"shuffle": 2, "config": None, "snapshot": None}, place, host)
-    assert own.folder == trains / "synJan1-trainset80shuffle2" / "train"
+    expected = trains / "synJan1-trainset80shuffle2" / "train"
+    assert own.folder.resolve() == expected.resolve()
     assert which is None
 
     block = {"shuffle": 3, "config": str(project / "config.yaml"), "snapshot": "snapshot-010.pt"}
     other, which = run_of(block, Path("/else/where/pytorch_config.yaml"), host)
-    assert other.folder == trains / "synJan1-trainset80shuffle3" / "train"
+    expected = trains / "synJan1-trainset80shuffle3" / "train"
+    assert other.folder.resolve() == expected.resolve()
     assert which == "snapshot-010.pt"
 
     with pytest.raises(DlcoreError, match="shuffle"):

@@ -285,7 +285,8 @@ def test_keeps_the_contract(generator, maps, options):
 def test_a_large_batch_costs_little(generator):
     """8 images x 4 animals x 20 keypoints at 112 x 112 on one core.
 
-    The promise is 10 ms on a machine that does nothing else; this one may be busy.
+    The promise is 10 ms on a machine that does nothing else. Here the time of the processor is
+    measured, which other programs slow down, but do not take away.
     """
     labels = random_labels(images=8, individuals=4, keypoints=20, width=448, height=448)
     labels.keypoints[..., 2] = 2
@@ -296,9 +297,9 @@ def test_a_large_batch_costs_little(generator):
     try:
         seconds = []
         for _ in range(20):
-            start = time.perf_counter()
+            start = time.process_time()
             generator(4, outputs, labels)
-            seconds.append(time.perf_counter() - start)
+            seconds.append(time.process_time() - start)
     finally:
         torch.set_num_threads(threads)
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.summary.writer import event_file_writer
 
 from dlcore.interfaces import RunInfo
 from dlcore.testing import check_logger
@@ -17,6 +18,12 @@ from dlcore_plugins.loggers.csv_logger import CSVLogger
 from dlcore_plugins.loggers.tensorboard_logger import TensorBoardLogger
 
 LOSS = "losses/train.total_loss"
+
+
+@pytest.fixture(autouse=True)
+def first_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Number event files from 0: TensorBoard reads them by name, in which 10 comes before 9."""
+    monkeypatch.setattr(event_file_writer, "_global_uid", event_file_writer.AtomicCounter(0))
 
 
 def read(folder: Path) -> Any:

@@ -71,7 +71,8 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[FakeRun]:
     init.__wrapped__ = signature  # type: ignore[attr-defined]
     monkeypatch.setattr(wandb, "init", init)
     monkeypatch.setattr(wandb_start, "_obstacle", lambda url: "")
-    monkeypatch.delenv("WANDB_MODE", raising=False)
+    # W&B remembers the mode of the first run of a process, whatever the environment says later.
+    monkeypatch.setenv("WANDB_MODE", "online")
     return started
 
 
