@@ -10,7 +10,9 @@ from dlcore.config.loading import load_config
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CONFIGS = sorted(
-    path for folder in ("openfield", "flies_pair") for path in (EXAMPLES / folder).glob("*.yaml")
+    path
+    for folder in ("openfield", "flies_pair", "mirror_mouse")
+    for path in (EXAMPLES / folder).glob("*.yaml")
 )
 
 
@@ -23,4 +25,4 @@ def test_an_example_config_has_no_mistake(path, host):
 
 
 def test_all_examples_are_looked_at():
-    assert len(CONFIGS) == 4
+    assert len(CONFIGS) == 5
