@@ -102,3 +102,13 @@ def test_true_boxes_are_shown_only_when_asked_for(records):
     np.testing.assert_allclose(estimator.boxes[0], [[10, 10, 20, 20], [110, 10, 20, 20]])
     assert estimator.boxes[2].shape == (0, 4)
     assert not any(name.startswith("detector.") for name in metrics)
+
+
+def test_one_prediction_finds_one_of_two_animals_that_lie_over_each_other(records):
+    near = LEFT + np.array([2.0, 0, 0])
+    records[0].keypoints = np.array([LEFT, near], np.float32)
+
+    metrics = evaluate(Known(scored(LEFT), scored(LEFT, RIGHT), []), records).metrics
+
+    assert metrics["individuals_found"] == 75
+    assert metrics["images_with_all_found"] == 50
