@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib.util
 import os
 import sys
@@ -13,7 +14,7 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pluggy
-from importlib_metadata import EntryPoint, entry_points
+from importlib_metadata import Distribution, EntryPoint, entry_points
 
 from dlcore import hookspecs
 from dlcore.component import Component
@@ -106,7 +107,7 @@ class PluginHost:
         try:
             version = None
             if entry_point.dist is not None:
-                distribution, version = entry_point.dist.name, entry_point.dist.version
+                distribution, version = _name_and_version(entry_point.dist)  # type: ignore[arg-type]
             info = PluginInfo(entry_point.name, distribution, version, entry_point.value)
             self.add(entry_point.load(), name=entry_point.name, info=info)
         except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin may raise anything
@@ -231,6 +232,12 @@ class PluginHost:
             lines.append(f"no plugin named {plugin!r} is installed")
         missing = [info for other, info in self.expected.items() if other not in seen]
         return lines + [_remedy(info) for info in missing if not slash or info.name == plugin]
+
+
+@functools.cache
+def _name_and_version(distribution: Distribution) -> tuple[str, str]:
+    """Of a package; each look costs a reading of its metadata, and it may have many plugins."""
+    return distribution.name, distribution.version
 
 
 def _remedy(info: PluginInfo) -> str:

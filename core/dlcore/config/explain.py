@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dlcore.config import keys
+from dlcore.config.attribute_docs import attribute_docs
 from dlcore.config.components import optimizer_options, scheduler_options
 from dlcore.config.loading import LoadedConfig, Provenance
 from dlcore.config.options import UNKNOWN, Option, OptionsSpec, read_options
@@ -178,5 +179,4 @@ def _described(key: str) -> str:
     except ValueError:  # a name with brackets, in a map of the user's own
         return ""
     section = section_at(RunConfig, outer)
-    info = section.model_fields.get(str(name)) if section is not None else None
-    return (info.description or "") if info is not None else ""
+    return attribute_docs(section).get(str(name), "") if section is not None else ""

@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
+from dlcore.config.attribute_docs import attribute_docs
 from dlcore.config.net_types import lay_over
 from dlcore.config.schema import Detector, RunConfig
 from dlcore.engine.yaml_writer import write_yaml
@@ -127,9 +128,10 @@ def config_text(values: Mapping[str, Any], header: str) -> str:
 
 def _descriptions(section: type[BaseModel], place: str) -> Iterator[tuple[str, str]]:
     """Dotted key and description of everything that the schema knows."""
+    docs = attribute_docs(section)
     for name, field in section.model_fields.items():
-        if field.description:
-            yield place + name, field.description.rstrip(".")
+        if name in docs:
+            yield place + name, docs[name].rstrip(".")
         for part in (field.annotation, *get_args(field.annotation)):  # X, or X | None
             if isinstance(part, type) and issubclass(part, BaseModel):
                 yield from _descriptions(part, f"{place}{name}.")

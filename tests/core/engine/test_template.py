@@ -3,6 +3,7 @@
 import pytest
 import yaml
 
+from dlcore.config.attribute_docs import attribute_docs
 from dlcore.config.schema import RunConfig
 from dlcore.config.yaml import parse
 from dlcore.engine.template import config_text, new_config
@@ -110,8 +111,7 @@ def test_a_detector_gets_defaults_of_its_own():
 def test_keys_say_what_they_mean(values):
     text = config_text(values, "")
 
-    description = RunConfig.model_fields["device"].description
-    assert description is not None
+    description = attribute_docs(RunConfig)["device"]
     assert f"device: auto  # {description.rstrip('.')}\n" in text
     assert "  epochs: 7  # " in text
 
