@@ -7,24 +7,30 @@ U unique keypoints; missing keypoints and padding are NaN.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int64]
-Poses = Sequence[npt.NDArray[np.floating[Any]]]
+from dlcore.engine.pose_matching import (
+    DEFAULT_SIGMA,
+    MIN_KEYPOINTS,
+    FloatArray,
+    IntArray,
+    Pairs,
+    Poses,
+    by_overlap,
+    first_with_first,
+    matched_distances,
+    matched_scores,
+    mean_scores,
+    nearest_individuals,
+    num_keypoints_of,
+    rival_overlap,
+)
 
 OKS_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 RECALL_LEVELS = np.linspace(0.0, 1.0, 101)
-DEFAULT_SIGMA = 0.1
-ANY_OVERLAP = 1e-6
-MIN_KEYPOINTS = 2
 NEAREST_CANDIDATES = 3
-_LARGEST_ARRAY = 2_000_000  # numbers; larger ones are computed a few images at a time
 
 
 def pose_metrics(
@@ -67,26 +73,29 @@ def pose_metrics(
     Raises:
         ValueError: If the numbers of images, keypoints, cutoffs or sigmas do not agree.
     """
-    poses = _Pairs.of(predictions, truth)
-    unique = _Pairs.of(_with_axis(unique_predictions), _with_axis(unique_truth))
+    poses = Pairs.of(predictions, truth)
+    unique = Pairs.of(_with_axis(unique_predictions), _with_axis(unique_truth))
     cutoffs = _for_each("pcutoff", pcutoff, poses.num_keypoints + unique.num_keypoints)
     sigmas = _for_each("oks_sigma", oks_sigma, poses.num_keypoints)
 
-    distances, scores = _first_errors(poses) if single_animal else _matched_errors(poses)
-    unique_distances, unique_scores = _first_errors(unique)
+    matches = first_with_first(poses) if single_animal else by_overlap(poses)
+    found, certainty = matched_distances(poses, matches), matched_scores(poses, matches)
+    unique_matches = first_with_first(unique)
+    unique_found = matched_distances(unique, unique_matches)
+    unique_certainty = matched_scores(unique, unique_matches)
 
-    pooled = np.concatenate([distances.ravel(), unique_distances.ravel()])
+    pooled = np.concatenate([found.ravel(), unique_found.ravel()])
     certain = np.concatenate(
         [
-            (scores >= cutoffs[: poses.num_keypoints]).ravel(),
-            (unique_scores >= cutoffs[poses.num_keypoints :]).ravel(),
+            (certainty >= cutoffs[: poses.num_keypoints]).ravel(),
+            (unique_certainty >= cutoffs[poses.num_keypoints :]).ravel(),
         ]
     )
     metrics = {"rmse": _mean(pooled), "rmse_pcutoff": _mean(pooled[certain])}
     if per_keypoint:
-        for i, column in enumerate(distances.T):
+        for i, column in enumerate(found.T):
             metrics[f"rmse_keypoint_{i}"] = _mean(column)
-        for i, column in enumerate(unique_distances.T):
+        for i, column in enumerate(unique_found.T):
             metrics[f"rmse_unique_keypoint_{i}"] = _mean(column)
     metrics["mAP"], metrics["mAR"] = _average_precision(poses, sigmas, oks_margin)
     return metrics
@@ -118,8 +127,8 @@ def detection_metrics(
     Raises:
         ValueError: If the numbers of images, keypoints or cutoffs do not agree.
     """
-    poses = _Pairs.of(predictions, truth)
-    unique = _Pairs.of(_with_axis(unique_predictions), _with_axis(unique_truth))
+    poses = Pairs.of(predictions, truth)
+    unique = Pairs.of(_with_axis(unique_predictions), _with_axis(unique_truth))
     cutoffs = _for_each("pcutoff", pcutoff, poses.num_keypoints + unique.num_keypoints)
     columns = [(pairs, k) for pairs in (poses, unique) for k in range(pairs.num_keypoints)]
     distances, certain = [np.zeros(0)], [np.zeros(0, bool)]
@@ -152,7 +161,7 @@ def identity_accuracy(
     Raises:
         ValueError: If the numbers of images or keypoints do not agree.
     """
-    pairs = _Pairs.of(predictions, truth, sort=False)
+    pairs = Pairs.of(predictions, truth, sort=False)
     named = np.full(pairs.predicted.shape[:3], -1)
     for row, scores in zip(named, identity_scores, strict=True):
         if len(scores):
@@ -165,134 +174,7 @@ def identity_accuracy(
     return accuracies
 
 
-@dataclass(frozen=True)
-class _Pairs:
-    """Predicted and true poses of the same images, padded with NaN.
-
-    Attributes:
-        predicted: (I, P, K, 3) x, y, score; in an image by descending mean score, if sorted.
-        true: (I, G, K, 2) x, y.
-    """
-
-    predicted: FloatArray
-    true: FloatArray
-
-    @classmethod
-    def of(cls, predictions: Poses, truth: Poses, *, sort: bool = True) -> _Pairs:
-        if len(predictions) != len(truth):
-            raise ValueError(
-                f"there are predictions for {len(predictions)} images and labels for {len(truth)}"
-            )
-        widths = {array.shape[1] for array in (*predictions, *truth)}
-        if len(widths) > 1:
-            raise ValueError(f"numbers of keypoints differ: {', '.join(map(str, sorted(widths)))}")
-        keypoints = widths.pop() if widths else 0
-        predicted = _padded(predictions, keypoints)
-        predicted[~(predicted[..., 2] >= 0)] = np.nan
-        true = _padded(truth, keypoints)
-        true[~(true[..., 2] > 0)] = np.nan
-        return cls(_best_first(predicted) if sort else predicted, true[..., :2])
-
-    @property
-    def num_keypoints(self) -> int:
-        return int(self.true.shape[2])
-
-
-def _padded(poses: Poses, keypoints: int) -> FloatArray:
-    """(I, N, K, 3) with incomplete keypoints NaN; N is at least 1."""
-    most = max([1, *(len(array) for array in poses)])
-    padded = np.full((len(poses), most, keypoints, 3), np.nan)
-    for row, array in zip(padded, poses, strict=True):
-        row[: len(array)] = array[..., :3]
-    padded[~np.isfinite(padded).all(axis=-1)] = np.nan
-    return padded
-
-
-def _best_first(predicted: FloatArray) -> FloatArray:
-    order = np.argsort(-_scores(predicted), axis=1, kind="stable")  # NaN, the missing, come last
-    return np.take_along_axis(predicted, order[:, :, None, None], axis=1)
-
-
-def _scores(predicted: FloatArray) -> FloatArray:
-    """(I, P) mean score over the keypoints that are there, NaN where none is."""
-    there = _count(predicted)
-    with np.errstate(invalid="ignore"):
-        return np.where(there > 0, np.nansum(predicted[..., 2], axis=2) / there, np.nan)
-
-
-def _count(poses: FloatArray) -> IntArray:
-    """(I, N) keypoints that are there."""
-    counts: IntArray = np.isfinite(poses[..., 0]).sum(axis=2)
-    return counts
-
-
-def _nearest(pairs: _Pairs, sigmas: FloatArray, margin: float) -> tuple[IntArray, FloatArray]:
-    """The true individual with the highest OKS for each prediction, (I, P), and that OKS.
-
-    The OKS is -1 where there is none.
-    """
-    images, predictions, keypoints = pairs.predicted.shape[:3]
-    nearest = np.zeros((images, predictions), np.int64)
-    overlap = np.full((images, predictions), -1.0)
-    each = max(1, predictions * pairs.true.shape[1] * keypoints)
-    step = max(1, _LARGEST_ARRAY // each)
-    for start in range(0, images, step):
-        some = slice(start, start + step)
-        oks = _oks(pairs.predicted[some, ..., :2], pairs.true[some], sigmas, margin)
-        nearest[some] = oks.argmax(axis=2)
-        overlap[some] = oks.max(axis=2)
-    return nearest, overlap
-
-
-def _oks(predicted: FloatArray, true: FloatArray, sigmas: FloatArray, margin: float) -> FloatArray:
-    """(I, P, G) object keypoint similarity, -1 where it is not defined."""
-    labelled = _count(true)
-    seen = np.isfinite(true)
-    extent = np.where(seen, true, -np.inf).max(axis=2) - np.where(seen, true, np.inf).min(axis=2)
-    area = np.where(labelled > 0, np.prod(extent + 2 * margin, axis=-1), 0.0)
-    defined = (labelled >= MIN_KEYPOINTS) & (area > 1e-9)
-    scale = 2 * np.where(defined, area, 1.0)[:, None, :, None] * (2 * sigmas) ** 2
-    squared = ((predicted[:, :, None] - true[:, None]) ** 2).sum(axis=-1)
-    near = np.nan_to_num(np.exp(-squared / scale), nan=0.0).sum(axis=-1)
-    oks = near / np.maximum(labelled, 1)[:, None]
-    there = _count(predicted) > 0
-    return np.where(there[:, :, None] & defined[:, None], oks, -1.0)
-
-
-def _rival(nearest: IntArray, overlap: FloatArray) -> FloatArray:
-    """(I, P) the highest OKS that a better prediction has with the same individual.
-
-    A prediction can have its individual at a threshold that its own OKS reaches and this one does
-    not. It does not try another individual.
-    """
-    predictions = nearest.shape[1]
-    better = np.tri(predictions, k=-1, dtype=bool)
-    same = (nearest[:, :, None] == nearest[:, None]) & better
-    rival: FloatArray = np.where(same, overlap[:, None], -1.0).max(axis=2)
-    return rival
-
-
-def _matched_errors(pairs: _Pairs) -> tuple[FloatArray, FloatArray]:
-    """Distances in pixels and scores, (M, K), of the M predictions that overlap an individual.
-
-    What counts as an overlap does not depend on the sigmas chosen for mAP.
-    """
-    sigmas = np.full(pairs.num_keypoints, DEFAULT_SIGMA)
-    nearest, overlap = _nearest(pairs, sigmas, 0.0)
-    matched = (overlap >= ANY_OVERLAP) & (_rival(nearest, overlap) < ANY_OVERLAP)
-    image, prediction = np.nonzero(matched)
-    predicted = pairs.predicted[image, prediction]
-    difference = predicted[..., :2] - pairs.true[image, nearest[image, prediction]]
-    return np.hypot(difference[..., 0], difference[..., 1]), predicted[..., 2]
-
-
-def _first_errors(pairs: _Pairs) -> tuple[FloatArray, FloatArray]:
-    """Distances and scores, (I, K), of the best prediction and the first individual."""
-    difference = pairs.predicted[:, 0, :, :2] - pairs.true[:, 0]
-    return np.hypot(difference[..., 0], difference[..., 1]), pairs.predicted[:, 0, :, 2]
-
-
-def _nearest_points(pairs: _Pairs, keypoint: int) -> tuple[IntArray, IntArray, IntArray]:
+def _nearest_points(pairs: Pairs, keypoint: int) -> tuple[IntArray, IntArray, IntArray]:
     """Image, individual and prediction, each (M,), of the M pairs of one keypoint."""
     difference = pairs.true[:, :, None, keypoint] - pairs.predicted[:, None, :, keypoint, :2]
     distance = np.hypot(difference[..., 0], difference[..., 1])
@@ -313,19 +195,19 @@ def _nearest_points(pairs: _Pairs, keypoint: int) -> tuple[IntArray, IntArray, I
     return image, individual, prediction
 
 
-def _average_precision(pairs: _Pairs, sigmas: FloatArray, margin: float) -> tuple[float, float]:
+def _average_precision(pairs: Pairs, sigmas: FloatArray, margin: float) -> tuple[float, float]:
     """The mAP and mAR in percent, over individuals and predictions of two keypoints or more."""
-    counts = _count(pairs.predicted) >= MIN_KEYPOINTS
-    individuals = int((_count(pairs.true) >= MIN_KEYPOINTS).sum())
+    counts = num_keypoints_of(pairs.predicted) >= MIN_KEYPOINTS
+    individuals = int((num_keypoints_of(pairs.true) >= MIN_KEYPOINTS).sum())
     if not counts.any():
         return 0.0, 0.0
     if not individuals:
         return np.nan, np.nan
-    nearest, overlap = _nearest(pairs, sigmas, margin)
+    nearest, overlap = nearest_individuals(pairs, sigmas, margin)
     overlap = np.where(counts, overlap, -1.0)
-    order = np.argsort(-_scores(pairs.predicted)[counts], kind="stable")
+    order = np.argsort(-mean_scores(pairs.predicted)[counts], kind="stable")
     own = overlap[counts][order]
-    rival = _rival(nearest, overlap)[counts][order]
+    rival = rival_overlap(nearest, overlap)[counts][order]
     precisions, recalls = [], []
     for threshold in OKS_THRESHOLDS:
         true_positives = np.cumsum((own >= threshold) & (rival < threshold))
