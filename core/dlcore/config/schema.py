@@ -29,6 +29,8 @@ Block = dict[str, Any]
 NOT_TRANSFORMS = ("normalize_images", "scale_to_unit_range", "collate", "top_down_crop")
 """Keys of `data.train` and `data.inference` that do not name a transform."""
 
+DEFAULT_BATCH_SIZE = 8
+
 STAGES = ("pose", "detector")
 """What a callback may be for, if not for both: the values of the key `stage` of its block."""
 
@@ -299,8 +301,8 @@ class WeightInit(Section):
 class TrainSettings(Section):
     """How long and on how much at a time."""
 
-    batch_size: Positive = 8
-    """Images in a batch."""
+    batch_size: Positive | Literal["auto"] = DEFAULT_BATCH_SIZE
+    """Images in a batch; auto takes as many as fit and pay."""
     dataloader_workers: NotNegative | Literal["auto"] = 0
     """Processes that prepare batches; 0 prepares them in the main process."""
     dataloader_pin_memory: Bool = False
@@ -315,6 +317,11 @@ class TrainSettings(Section):
     """Weights of another model to start from."""
     cache_gb: Amount | Literal["auto"] = "auto"
     """Memory for decoded images; auto takes a part of what is free."""
+
+    @property
+    def images_at_once(self) -> int:
+        """`batch_size` as a number: the default while auto is not settled."""
+        return DEFAULT_BATCH_SIZE if self.batch_size == "auto" else self.batch_size
 
 
 class Multithreading(Section):
@@ -345,16 +352,18 @@ class Autocast(Section):
 
 
 class EvaluationSettings(Section):
-    """What DeepLabCut's evaluation command is told; not used."""
+    """How predictions are compared with labels, in `dlcore evaluate`."""
 
     mode: Str = "all"
-    """Not used."""
+    """Not used: the command is told which split."""
     pcutoff: Float | list[Float] | dict[str, Float] = 0.6
-    """Not used."""
+    """Score from which a keypoint counts: for all, for each (then the unique ones), or by name."""
+    oks_sigmas: AboveZero | list[AboveZero] | dict[str, AboveZero] = 0.1
+    """Distance that counts as near, as a fraction of an animal's size, likewise for bodyparts."""
     comparison_bodyparts: Str | list[Str] = "all"
-    """Not used."""
+    """Not used: all are compared."""
     per_keypoint_evaluation: Bool = False
-    """Not used."""
+    """Not used: keypoints are always told apart."""
     force_multi_animal: Bool = False
     """Not used."""
 
@@ -373,7 +382,7 @@ class Inference(Section):
     snapshot: Any = None
     """Not used."""
     eval: EvaluationSettings = Field(default_factory=EvaluationSettings)
-    """Not used."""
+    """How predictions are compared with labels."""
     output_dir: Str | None = None
     """Not used."""
 

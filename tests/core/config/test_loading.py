@@ -195,7 +195,7 @@ def test_keys_without_effect_are_announced_when_they_are_set_to_something(load):
     notices = load(loud).notices
     assert [notice.split(" ")[0] for notice in notices] == [
         "runner.device", "runner.load_head_weights", "data.loader", "inference.snapshot",
-        "inference.eval",
+        "inference.eval.mode",
     ]  # fmt: skip
     assert "(line 34)" in notices[0]
 
