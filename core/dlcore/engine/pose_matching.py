@@ -102,8 +102,8 @@ def num_keypoints_of(poses: FloatArray) -> IntArray:
 def extents(true: FloatArray) -> FloatArray:
     """(I, G, 2) width and height of the box around the labelled keypoints; -inf where none is."""
     seen = np.isfinite(true)
-    sides: FloatArray = np.where(seen, true, -np.inf).max(axis=2)
-    sides -= np.where(seen, true, np.inf).min(axis=2)
+    sides: FloatArray = np.where(seen, true, -np.inf).max(axis=2, initial=-np.inf)
+    sides -= np.where(seen, true, np.inf).min(axis=2, initial=np.inf)
     return sides
 
 
