@@ -1,0 +1,1 @@
+"""How fast dlcore is, beside DeepLabCut and beside what the machine can do."""
