@@ -4,6 +4,7 @@ import textwrap
 
 import pytest
 import torch
+import yaml
 
 from dlcore.cli.main import main
 from dlcore.engine.snapshots import list_snapshots, load_snapshot, save_snapshot
@@ -262,7 +263,7 @@ def test_the_precision_of_a_run_stays_what_it_was(train, tmp_path, monkeypatch):
     code, stderr = train("--resume", **{"runner.precision": "auto", "train_settings.epochs": 3})
 
     assert code == 0
-    assert "precision: bf16, as before" in stderr
+    assert "precision: bf16 (as before)" in stderr
 
 
 def test_epochs_are_evaluated_at_their_interval_and_at_the_end(train, tmp_path):
@@ -271,3 +272,19 @@ def test_epochs_are_evaluated_at_their_interval_and_at_the_end(train, tmp_path):
     log = (tmp_path / "run" / "train.txt").read_text()
     lines = [line for line in log.splitlines() if " epoch " in line and "/5 " in line]
     assert ["valid loss" in line for line in lines] == [False, False, True, False, True]
+
+
+def test_a_batch_size_that_was_found_by_trying_stays_when_a_run_goes_on(train, tmp_path):
+    code, stderr = train(**{"train_settings.batch_size": "auto"})
+
+    assert code == 0
+    assert "train_settings.batch_size: 1 (images/s by size" in stderr  # ten images, eight steps
+    resolved = yaml.safe_load((tmp_path / "run" / "resolved_config.yaml").read_text())
+    assert resolved["train_settings"]["batch_size"] == 1
+
+    code, stderr = train(
+        "--resume", **{"train_settings.batch_size": "auto", "train_settings.epochs": 3}
+    )
+
+    assert code == 0
+    assert "train_settings.batch_size: 1 (as before)" in stderr

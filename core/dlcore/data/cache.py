@@ -21,8 +21,14 @@ _WHEN_UNKNOWN = 2**30
 
 def auto_budget() -> int:
     """Bytes for "auto": a quarter of the memory that is free now, in the container if in one."""
+    free = free_memory()
+    return _WHEN_UNKNOWN if free is None else int(_SHARE_OF_FREE_MEMORY * free)
+
+
+def free_memory() -> int | None:
+    """Bytes that are free now, in the container if in one; None where the system does not say."""
     free = [value for value in (_free_in_system(), _free_in_container()) if value is not None]
-    return int(_SHARE_OF_FREE_MEMORY * min(free)) if free else _WHEN_UNKNOWN
+    return min(free, default=None)
 
 
 class ImageCache:

@@ -43,6 +43,7 @@ class BatchLoader:
     size; images of different sizes never share a batch.
 
     Attributes:
+        batch_size: Images per batch; may be changed between epochs.
         workers: The number of worker processes; 0 if batches are made in this process.
 
     Args:
@@ -81,7 +82,7 @@ class BatchLoader:
         part: tuple[int, int] = (0, 1),
     ) -> None:
         self._records = records
-        self._batch_size = batch_size
+        self.batch_size = batch_size
         self._shuffle = shuffle
         self._seed = seed
         self._part = part
@@ -111,8 +112,8 @@ class BatchLoader:
         """Batches in an epoch; more come where images that differ in size are split."""
         count, (part, parts) = len(self._records), self._part
         if self._shuffle:
-            return -(-(count // parts) // self._batch_size)
-        return len(range(part, -(-count // self._batch_size), parts))
+            return -(-(count // parts) // self.batch_size)
+        return len(range(part, -(-count // self.batch_size), parts))
 
     def epoch(self, n: int, start_batch: int = 0) -> Iterator[Batch]:
         """The batches of epoch `n`, uint8 images (B, 3, H, W).
@@ -156,7 +157,7 @@ class BatchLoader:
         for index, record in enumerate(self._records):
             if record.size is not None:
                 first_of_size.setdefault(record.size, index)
-        if self._shuffle and self._batch_size > 1 and len(first_of_size) > 1:
+        if self._shuffle and self.batch_size > 1 and len(first_of_size) > 1:
             some = tuple(first_of_size.values())[:_SIZES_TRIED]
             self._source.load(BatchKey(0, 0, some))
 
@@ -202,9 +203,9 @@ class BatchLoader:
             for index, record in enumerate(self._records):
                 first_of_size.setdefault(record.size, index)
             order = sorted(range(count), key=lambda i: first_of_size[self._records[i].size])
-        starts = range(0, len(order), self._batch_size)
+        starts = range(0, len(order), self.batch_size)
         batches = [
-            BatchKey(epoch, number, tuple(order[start : start + self._batch_size]))
+            BatchKey(epoch, number, tuple(order[start : start + self.batch_size]))
             for number, start in enumerate(starts)
         ]
         return batches if self._shuffle else batches[part::parts]

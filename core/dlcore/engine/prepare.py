@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -10,13 +10,14 @@ from torch import nn
 from dlcore.building import build
 from dlcore.config.loading import LoadedConfig
 from dlcore.config.resolved import resolved_config
+from dlcore.config.schema import RunConfig
 from dlcore.data.device import to_device
 from dlcore.engine.callbacks import build_callbacks
 from dlcore.engine.compilation import compile_forward
 from dlcore.engine.distributed import ALONE, World
 from dlcore.engine.dry_run import timer, try_step, untouched
 from dlcore.engine.loggers import build_loggers
-from dlcore.engine.manifest import make_manifest
+from dlcore.engine.manifest import describe_environment, describe_provenance, make_manifest
 from dlcore.engine.optim import (
     build_optimizer,
     build_scheduler,
@@ -31,8 +32,10 @@ from dlcore.engine.restore import restore
 from dlcore.engine.room import Room
 from dlcore.engine.run_folder import (
     CONFIG_PATH,
+    ENVIRONMENT,
     LOGGER,
     MANIFEST,
+    PROVENANCE,
     RESOLVED_CONFIG,
     RunFolder,
 )
@@ -42,7 +45,7 @@ from dlcore.engine.stages import Stage
 from dlcore.engine.trainer import Trainer
 from dlcore.engine.training_run import TrainerView
 from dlcore.errors import ConfigError, Problem
-from dlcore.interfaces import Batch, RunInfo, Runner
+from dlcore.interfaces import Batch, PoseTask, RunInfo, Runner
 from dlcore.plugin_host import PluginHost
 
 
@@ -79,27 +82,16 @@ def prepare(
         DlcoreError: If something is wrong, in words for the user.
     """
     config, section = loaded.config, stage.runner
-    memory_format = torch.channels_last if section.channels_last else torch.contiguous_format
+    memory_format = memory_format_of(stage)
     if section.sync_batch_norm and world.size > 1:
         model = _with_joint_norms(model, device, stage)
     model = model.to(device).to(memory_format=memory_format)
 
-    def make_runner(precision: Precision) -> Runner:
-        block, key = {"type": section.type}, stage.key("runner.type")
-        runner: Runner = build(
-            host,
-            "runners",
-            block,
-            model,
-            data.task,
-            precision.autocast,
-            key=key,
-            box_margin=config.data.bbox_margin,
-        )
-        return runner
-
+    make_runner = runner_maker(host, config, stage, model, data.task)
     batch = to_device(next(data.train.epoch(1)), device, data.train_normalization, memory_format)
-    precision = world.of_first(_precision(section.precision, device, make_runner, batch, content))
+    settled = settle_precision(section.precision, device, make_runner, batch, content)
+    precision, reason = world.of_first(settled)
+    LOGGER.info("precision: %s (%s)", precision.name, reason)
     runner = make_runner(precision)
     if section.compile and isinstance(runner, PoseTrainingRunner):
         compile_forward(runner, batch)
@@ -135,7 +127,7 @@ def prepare(
         loggers=[],
         schedule=Schedule(
             stage.settings.epochs,
-            stage.settings.batch_size,
+            stage.settings.images_at_once,
             config.train_settings.seed,
             section.eval_interval,
             stage.settings.display_iters,
@@ -166,7 +158,10 @@ def prepare(
     resolved = resolved_config(manifest["config"], host, loaded.path.parent)
     folder.write_yaml(RESOLVED_CONFIG, resolved, "The configuration, whole.")
     about = {k: v for k, v in manifest.items() if k != "config"}
-    folder.write_json(MANIFEST, about | {CONFIG_PATH: str(loaded.path.resolve())})
+    about[ENVIRONMENT] = describe_environment(device)
+    about[CONFIG_PATH] = str(loaded.path.resolve())
+    about[PROVENANCE] = describe_provenance(loaded)
+    folder.write_json(MANIFEST, about)
     _announce(model, device, precision, stage.settings.epochs)
     return trainer
 
@@ -184,24 +179,48 @@ def _with_joint_norms(model: nn.Module, device: torch.device, stage: Stage) -> n
     return joint
 
 
-def _precision(
+def memory_format_of(stage: Stage) -> torch.memory_format:
+    """The layout of a stage's images and weights."""
+    return torch.channels_last if stage.runner.channels_last else torch.contiguous_format
+
+
+def runner_maker(
+    host: PluginHost, config: RunConfig, stage: Stage, model: nn.Module, task: PoseTask
+) -> Callable[[Precision], Runner]:
+    """A function that builds the runner of a stage for a precision."""
+
+    def make_runner(precision: Precision) -> Runner:
+        runner: Runner = build(
+            host,
+            "runners",
+            {"type": stage.runner.type},
+            model,
+            task,
+            precision.autocast,
+            key=stage.key("runner.type"),
+            box_margin=config.data.bbox_margin,
+        )
+        return runner
+
+    return make_runner
+
+
+def settle_precision(
     requested: str,
     device: torch.device,
-    make_runner: Any,
+    make_runner: Callable[[Precision], Runner],
     batch: Batch,
     content: Content | None,
-) -> Precision:
+) -> tuple[Precision, str]:
+    """`runner.precision` as a way to compute, and why: if auto, as before, or what is faster."""
     saved = (content or {}).get("dlcore", {}).get("precision")
     if (
         requested == "auto"
         and isinstance(saved, str)
         and not (saved == "fp16" and device.type == "cpu")
     ):
-        LOGGER.info("precision: %s, as before", saved)
-        return Precision(saved, device.type)
-    precision, reason = choose_precision(requested, device, timer(make_runner, batch))
-    LOGGER.info("precision: %s (%s)", precision.name, reason)
-    return precision
+        return Precision(saved, device.type), "as before"
+    return choose_precision(requested, device, timer(make_runner, batch))
 
 
 def _warn_of_unused_schedule(trainer: Trainer, stage: Stage) -> None:

@@ -75,6 +75,14 @@ def progress(content: Content) -> tuple[int, int]:
     return int(metadata.get("epoch", 0)), int(content.get("step", 0))
 
 
+def former_batch_size(content: Content | None, stage: Stage) -> int | None:
+    """The batch size that a snapshot was made with, None if it does not say."""
+    config = ((content or {}).get("dlcore") or {}).get("config") or {}
+    section = config if stage.name == "pose" else config.get("detector") or {}
+    images = (section.get("train_settings") or {}).get("batch_size")
+    return images if isinstance(images, int) else None
+
+
 def random_state(device: torch.device) -> dict[str, Tensor]:
     """The states of torch's random-number generators; all other randomness is derived anew."""
     state = {"cpu": torch.get_rng_state()}

@@ -13,25 +13,28 @@ from torch import nn
 
 import dlcore
 from dlcore.config.loading import LoadedConfig
+from dlcore.data.device import to_device
 from dlcore.engine.assembly import build_detector, build_model, input_size_of
+from dlcore.engine.batch_size import BatchSize, choose_batch_size
 from dlcore.engine.devices import resolve_device
 from dlcore.engine.distributed import World, joined, world_here
 from dlcore.engine.given_detector import check_given_detector, keep_given_detector
 from dlcore.engine.interrupt import Interrupted
-from dlcore.engine.prepare import prepare
+from dlcore.engine.prepare import memory_format_of, prepare, runner_maker, settle_precision
 from dlcore.engine.profiled_trainer import ProfiledTrainer
 from dlcore.engine.request import RunRequest
 from dlcore.engine.resume import (
     configured_snapshot,
     find_resume_snapshot,
+    former_batch_size,
     load_resume_state,
     progress,
 )
 from dlcore.engine.room import Room
 from dlcore.engine.run_folder import LOGGER, RunFolder
-from dlcore.engine.setup import find_dataset, load_run_data
+from dlcore.engine.setup import RunData, find_dataset, load_run_data
 from dlcore.engine.snapshots import Content, load_weights
-from dlcore.engine.stages import Stage, stages_of
+from dlcore.engine.stages import Stage, stage_named, stages_of, with_batch_size
 from dlcore.engine.status import RunStatus
 from dlcore.engine.trainer import Trainer
 from dlcore.engine.transfer import apply_weight_init, transfer_weights
@@ -226,9 +229,10 @@ class _Run:
             world=self.world,
         )
         try:
+            stage, loaded = self._with_batch_size(stage, model, data, content)
             trainer = prepare(
                 self.folder,
-                self.loaded,
+                loaded,
                 self.host,
                 stage,
                 model,
@@ -242,6 +246,33 @@ class _Run:
             _fit(trainer, self.folder, stage, self.status)
         finally:
             data.close()
+
+    def _with_batch_size(
+        self, stage: Stage, model: nn.Module, data: RunData, content: Content | None
+    ) -> tuple[Stage, LoadedConfig]:
+        """The stage and the config with `batch_size: auto` settled, as before or by trying."""
+        if stage.settings.batch_size != "auto":
+            return stage, self.loaded
+        former = former_batch_size(content, stage)
+        if former is not None:
+            images, reason = former, "as before"
+        else:
+            images, reason = self.world.of_first(self._try_batch_sizes(stage, model, data))
+        LOGGER.info("%s: %d (%s)", stage.key("train_settings.batch_size"), images, reason)
+        data.set_batch_size(images)
+        config = with_batch_size(self.loaded.config, stage.name, images)
+        return stage_named(config, stage.name), replace(self.loaded, config=config)
+
+    def _try_batch_sizes(self, stage: Stage, model: nn.Module, data: RunData) -> BatchSize:
+        layout = memory_format_of(stage)
+        model.to(self.device).to(memory_format=layout)
+        batch = next(data.train.epoch(1))
+        batch = to_device(batch, self.device, data.train_normalization, layout)
+        make_runner = runner_maker(self.host, self.loaded.config, stage, model, data.task)
+        requested = stage.runner.precision
+        precision, _ = settle_precision(requested, self.device, make_runner, batch, None)
+        samples = len(data.train_records) // self.world.size
+        return choose_batch_size(make_runner(precision), batch, samples)
 
 
 def _starting_model(

@@ -48,6 +48,12 @@ class RunData:
     train_normalization: Normalization
     eval_normalization: Normalization
 
+    def set_batch_size(self, images: int) -> None:
+        """Draw batches of another size from now on."""
+        self.train.batch_size = images
+        if self.evaluation is not None:
+            self.evaluation.batch_size = images
+
     def close(self) -> None:
         """Stop the workers."""
         self.train.close()
@@ -182,7 +188,7 @@ def load_run_data(
     budget = _cache_budget(stage.settings) / world.local_size
     share = len(train_records) / (len(train_records) + len(eval_records))
     common: dict[str, Any] = {
-        "batch_size": stage.settings.batch_size,
+        "batch_size": stage.settings.images_at_once,
         "seed": config.train_settings.seed,
         "workers": stage.settings.dataloader_workers,
         "pin_memory": pin_memory,

@@ -79,6 +79,18 @@ def stages_of(config: RunConfig, only: StageName | None = None) -> list[Stage]:
     return [s for s in stages if s.settings.epochs > 0 and only in (None, s.name)]
 
 
+def with_batch_size(config: RunConfig, name: StageName, images: int) -> RunConfig:
+    """The config with another batch size for a stage."""
+    section = config if name == "pose" else config.detector
+    if section is None:
+        return config
+    settings = section.train_settings.model_copy(update={"batch_size": images})
+    changed = section.model_copy(update={"train_settings": settings})
+    if isinstance(changed, RunConfig):
+        return changed
+    return config.model_copy(update={"detector": changed})
+
+
 def stage_named(config: RunConfig, name: StageName) -> Stage:
     """One stage of a run.
 
