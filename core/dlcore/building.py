@@ -30,6 +30,8 @@ SUPPLIED: dict[str, tuple[str, ...]] = {
     "runners": ("model", "task", "autocast"),
     "prediction_writers": ("job",),
     "trackers": ("task",),
+    "evaluation_writers": ("job",),
+    "inference_backends": ("path", "device"),
 }
 """What the engine hands to the constructors of each kind, by position."""
 

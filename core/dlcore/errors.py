@@ -82,5 +82,9 @@ class SnapshotError(DlcoreError):
     """A snapshot is damaged, unsafe or belongs to another model."""
 
 
+class ExportError(DlcoreError):
+    """A network cannot be exported, or an exported one cannot be used."""
+
+
 class TrainingError(DlcoreError):
     """A run cannot start or go on; the message says what to change."""

@@ -107,6 +107,21 @@ def register_trackers() -> list[Component]:  # type: ignore[empty-body]
     """Ways of telling who is who from frame to frame (`dlcore predict --tracker`)."""
 
 
+@hookspec
+def register_evaluation_writers() -> list[Component]:  # type: ignore[empty-body]
+    """Kinds of files that evaluations are written to (`dlcore evaluate --format`)."""
+
+
+@hookspec
+def register_exporters() -> list[Component]:  # type: ignore[empty-body]
+    """Kinds of files that trained networks are written to (`dlcore export --format`)."""
+
+
+@hookspec
+def register_inference_backends() -> list[Component]:  # type: ignore[empty-body]
+    """What runs exported networks (`dlcore predict --backend`)."""
+
+
 _PREFIX = "register_"
 
 KINDS: tuple[str, ...] = tuple(

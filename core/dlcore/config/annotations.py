@@ -45,6 +45,9 @@ KIND_OF_INTERFACE: dict[str, str] = {
     "Callback": "callbacks",
     "PredictionWriter": "prediction_writers",
     "Tracker": "trackers",
+    "EvaluationWriter": "evaluation_writers",
+    "Exporter": "exporters",
+    "InferenceBackend": "inference_backends",
 }
 """Interface classes by name, because importing `dlcore.interfaces` would import torch."""
 

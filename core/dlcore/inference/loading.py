@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from dlcore.data.chain import TransformChain
-from dlcore.data.crops import one_individual
-from dlcore.engine.assembly import (
-    build_detector,
-    build_model,
-    build_ready_detector,
-    input_size_of,
-)
+from dlcore.engine.assembly import build_detector, build_ready_detector
 from dlcore.engine.precision import Precision
-from dlcore.engine.setup import build_chain, crop_of, normalization_of
+from dlcore.engine.setup import build_chain, normalization_of
 from dlcore.engine.snapshots import list_snapshots, load_snapshot, load_weights
 from dlcore.errors import SnapshotError
 from dlcore.inference.condition_sources import FileConditions, file_of, no_conditions, run_of
@@ -28,8 +22,17 @@ from dlcore.inference.estimators import (
     PoseEstimator,
     TopDownEstimator,
 )
-from dlcore.inference.network import Computation, PoseNetwork, Preparation
+from dlcore.inference.exported import open_exported, require_fp32, uses_torch
+from dlcore.inference.network import (
+    Computation,
+    Decoded,
+    PoseNetwork,
+    Preparation,
+    TorchNetwork,
+)
+from dlcore.inference.parts import pose_parts
 from dlcore.inference.trained_run import TrainedRun
+from dlcore.interfaces import Batch
 
 
 def load_estimator(
@@ -42,6 +45,8 @@ def load_estimator(
     precision: str = "fp32",
     batch_size: int | None = None,
     with_detector: bool = True,
+    backend: str | Mapping[str, Any] | None = None,
+    exported: str | Path | None = None,
 ) -> PoseEstimator[Any]:
     """The networks of a run, ready to find poses.
 
@@ -54,31 +59,31 @@ def load_estimator(
         precision: "fp32", "bf16" or "fp16".
         batch_size: Images, or crops, at once; that of the training by default.
         with_detector: Whether a top-down model looks for boxes; else all images must have theirs.
+        backend: What computes the poses: "torch", which is the default, or the name or the block of
+            an inference backend, which runs a file of `dlcore export`. Detectors, and the models
+            that give rough poses, always compute in torch.
+        exported: That file; by default the one that lies in the folder of the run.
 
     Raises:
-        DlcoreError: If a snapshot is missing or does not fit, or conditions cannot be had.
+        DlcoreError: If a snapshot is missing or does not fit, conditions cannot be had, or there is
+            no exported network of this snapshot.
     """
     device = device or torch.device("cpu")
-    config, host, task = run.loaded.config, run.host, run.task
+    config, task = run.loaded.config, run.task
     computation = Computation(
         device, Precision(precision, device.type), config.runner.channels_last
     )
     size = batch_size or config.train_settings.batch_size
     path = run.snapshot(snapshot)
-    model = build_model(host, config, task, fresh=False)
-    load_weights(model, load_snapshot(path)["model"], path)
-    section = config.data.inference
-    crops = []
-    if config.method != "bu":
-        with_context = config.method == "td"
-        crops.append(crop_of(section, input_size_of(model), with_context=with_context))
-    chain = build_chain(
-        host, section.transforms, task, "data.inference", more=crops, inference=True
-    )
-    seen = task if config.method == "bu" else one_individual(task)
-    network = PoseNetwork(
-        model, seen, Preparation(chain, seen, size), normalization_of(section), computation
-    )
+    parts = pose_parts(run, size)
+    compute: Callable[[Batch], Decoded]
+    if uses_torch(backend):
+        load_weights(parts.model, load_snapshot(path)["model"], path)
+        compute = TorchNetwork(parts.model, parts.task, parts.normalization, computation)
+    else:
+        require_fp32(precision)
+        compute = open_exported(run, parts, path, backend, exported, device)
+    network = PoseNetwork(compute, parts.task, parts.preparation)
     if config.method == "td":
         finder = None
         if with_detector:
@@ -114,7 +119,7 @@ def _box_finder(
     chain: TransformChain = build_chain(
         host, section.transforms, run.task, stage.key("data.inference"), inference=True
     )
-    size = batch_size or stage.settings.batch_size
+    size = batch_size or stage.settings.images_at_once
     return BoxFinder(
         detector,
         Preparation(chain, run.task, size),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,13 +77,16 @@ class Computation:
         return model.to(self.device).to(memory_format=self.memory_format).eval()
 
 
-class PoseNetwork:
-    """Finds poses in samples: of whole images, or of crops.
+Decoded = dict[str, dict[str, Tensor]]
+"""By head what its predictor gives."""
+
+
+class TorchNetwork:
+    """A pose model that computes in torch.
 
     Args:
         model: With its weights.
         task: What it was built for.
-        preparation: What its samples go through.
         normalization: Bytes to the network's input.
         computation: Where and how.
     """
@@ -92,17 +95,38 @@ class PoseNetwork:
         self,
         model: PoseModel,
         task: PoseTask,
-        preparation: Preparation,
         normalization: Normalization,
         computation: Computation,
     ) -> None:
         self.model = model
         computation.place(model)
-        self.task = task
-        self.prepare = preparation
         self.normalization = normalization
         self.computation = computation
         self._runner = PoseTrainingRunner(model, task, computation.precision.autocast)
+
+    @torch.inference_mode()
+    def __call__(self, batch: Batch) -> Decoded:
+        """What the predictors find in a batch of bytes."""
+        where = self.computation
+        moved = to_device(batch, where.device, self.normalization, where.memory_format)
+        return self.model.predict(self._runner.outputs(moved))
+
+
+class PoseNetwork:
+    """Finds poses in samples: of whole images, or of crops.
+
+    Args:
+        compute: What the predictors find in a batch of bytes: a `TorchNetwork`, or an exported one.
+        task: The names behind the numbers.
+        preparation: What samples go through.
+    """
+
+    def __init__(
+        self, compute: Callable[[Batch], Decoded], task: PoseTask, preparation: Preparation
+    ) -> None:
+        self.compute = compute
+        self.task = task
+        self.prepare = preparation
 
     @torch.inference_mode()
     def run(self, batches: Sequence[Batch]) -> list[Prediction]:
@@ -113,15 +137,11 @@ class PoseNetwork:
         """
         found: dict[int, Prediction] = {}
         for batch in batches:
-            where = self.computation
-            moved = to_device(batch, where.device, self.normalization, where.memory_format)
-            decoded = self.model.predict(self._runner.outputs(moved))
-            found |= zip(batch.indices.tolist(), self._predictions(batch, decoded), strict=True)
+            predictions = self._predictions(batch, self.compute(batch))
+            found |= zip(batch.indices.tolist(), predictions, strict=True)
         return [found[index] for index in sorted(found)]
 
-    def _predictions(
-        self, batch: Batch, decoded: dict[str, dict[str, Tensor]]
-    ) -> Iterator[Prediction]:
+    def _predictions(self, batch: Batch, decoded: Decoded) -> Iterator[Prediction]:
         # Poses are small: one copy a batch keeps all of them off the device.
         poses = _numbers(decoded[BODYPART]["poses"][..., :3])
         unique = _numbers(decoded[UNIQUE_BODYPART]["poses"]) if UNIQUE_BODYPART in decoded else None

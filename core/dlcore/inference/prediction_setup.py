@@ -112,7 +112,7 @@ def _fingerprint(model: TrainedModel, source: Source, options: PredictionOptions
     states = [(path, path.stat()) for path in files if path is not None and path.exists()]
     parts = [
         [(str(p.absolute()), state.st_size, state.st_mtime_ns) for p, state in states],
-        [options.start, options.crop, model.precision],
+        [options.start, options.crop, model.precision, model.backend],
         [model.conditions, model.run.loaded.values],
     ]
     return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:10]

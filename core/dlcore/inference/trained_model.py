@@ -12,6 +12,7 @@ import numpy.typing as npt
 from dlcore.data.images import read_image
 from dlcore.engine.devices import resolve_device
 from dlcore.engine.snapshots import list_snapshots
+from dlcore.inference.exported import TORCH
 from dlcore.inference.images import InputImage
 from dlcore.inference.loading import load_estimator
 from dlcore.inference.sources import VideoSource
@@ -34,12 +35,15 @@ class TrainedModel:
         device: "auto", "cpu", "cuda", ...; by default as the config says.
         precision: "fp32", "bf16" or "fp16".
         batch_size: Images at once; that of the training by default.
+        backend: "torch", or what runs the file that `dlcore export` made of the pose model.
+        exported: That file; by default the one in the folder of the run.
 
     Attributes:
         run: What was trained.
         snapshot: The file of its weights.
         detector_snapshot: That of its detector; None if none of its own is used.
         batch_size: Images at once.
+        backend: What computes the poses.
 
     Raises:
         DlcoreError: If a snapshot is missing or does not fit, or conditions cannot be had.
@@ -55,6 +59,8 @@ class TrainedModel:
         device: str | None = None,
         precision: str = "fp32",
         batch_size: int | None = None,
+        backend: str | Mapping[str, Any] = TORCH,
+        exported: str | Path | None = None,
     ) -> None:
         config = run.loaded.config
         self.run = run
@@ -62,7 +68,8 @@ class TrainedModel:
         self.detector_snapshot = _detector_snapshot(run, detector_snapshot)
         self.conditions = conditions
         self.precision = precision
-        self.batch_size = batch_size or config.train_settings.batch_size
+        self.backend = backend
+        self.batch_size = batch_size or config.train_settings.images_at_once
         self.estimator = load_estimator(
             run,
             snapshot=snapshot,
@@ -71,6 +78,8 @@ class TrainedModel:
             device=resolve_device(device or config.device, config.runner.gpus),
             precision=precision,
             batch_size=batch_size,
+            backend=backend,
+            exported=exported,
         )
 
     @property
@@ -129,7 +138,7 @@ def load_model(
         plugins: Files of unpackaged plugins that it needs.
         overrides: As for `--set`.
         options: As for `TrainedModel`: `snapshot`, `detector_snapshot`, `conditions`, `device`,
-            `precision`, `batch_size`.
+            `precision`, `batch_size`, `backend`, `exported`.
 
     Raises:
         DlcoreError: If there is no such run or snapshot, or a plugin is missing.

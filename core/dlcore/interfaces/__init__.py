@@ -27,7 +27,14 @@ if TYPE_CHECKING:
     from dlcore.interfaces.criterion import Criterion
     from dlcore.interfaces.dataset import PoseDataset
     from dlcore.interfaces.detector import Detector
+    from dlcore.interfaces.evaluation_writer import (
+        EvaluatedSplit,
+        EvaluationJob,
+        EvaluationWriter,
+    )
+    from dlcore.interfaces.exporter import Exporter, ExportInput
     from dlcore.interfaces.head import Head
+    from dlcore.interfaces.inference_backend import InferenceBackend
     from dlcore.interfaces.kinds import INTERFACES
     from dlcore.interfaces.logger import Logger
     from dlcore.interfaces.neck import Neck
@@ -65,12 +72,18 @@ _MODULES = {
     "Detector": "detector",
     "EpochEnd": "callback",
     "EpochStart": "callback",
+    "EvaluatedSplit": "evaluation_writer",
     "Evaluation": "callback",
+    "EvaluationJob": "evaluation_writer",
+    "EvaluationWriter": "evaluation_writer",
+    "ExportInput": "exporter",
+    "Exporter": "exporter",
     "FeatureSpec": "types",
     "Features": "types",
     "GeometricTransform": "transform",
     "Head": "head",
     "INTERFACES": "kinds",
+    "InferenceBackend": "inference_backend",
     "Labels": "types",
     "Logger": "logger",
     "Neck": "neck",
@@ -127,11 +140,17 @@ __all__ = [
     "Detector",
     "EpochEnd",
     "EpochStart",
+    "EvaluatedSplit",
     "Evaluation",
+    "EvaluationJob",
+    "EvaluationWriter",
+    "ExportInput",
+    "Exporter",
     "FeatureSpec",
     "Features",
     "GeometricTransform",
     "Head",
+    "InferenceBackend",
     "Labels",
     "Logger",
     "Neck",

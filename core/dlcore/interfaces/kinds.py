@@ -6,7 +6,10 @@ from dlcore.interfaces.collate import Collate
 from dlcore.interfaces.criterion import Criterion
 from dlcore.interfaces.dataset import PoseDataset
 from dlcore.interfaces.detector import Detector
+from dlcore.interfaces.evaluation_writer import EvaluationWriter
+from dlcore.interfaces.exporter import Exporter
 from dlcore.interfaces.head import Head
+from dlcore.interfaces.inference_backend import InferenceBackend
 from dlcore.interfaces.logger import Logger
 from dlcore.interfaces.neck import Neck
 from dlcore.interfaces.net_type import NetType
@@ -38,5 +41,8 @@ INTERFACES: dict[str, type] = {
     "callbacks": Callback,
     "prediction_writers": PredictionWriter,
     "trackers": Tracker,
+    "evaluation_writers": EvaluationWriter,
+    "exporters": Exporter,
+    "inference_backends": InferenceBackend,
 }
 """The class that a component of each kind must subclass."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -17,9 +18,13 @@ class Predictor(ABC):
 
     Attributes:
         output_names: The outputs it reads; the head must give all of them.
+        traceable: Whether it can become part of an exported network: it does the same with any
+            values, with operations of torch alone. Exported networks give the outputs of the head
+            where this is False.
     """
 
     output_names: tuple[str, ...]
+    traceable: ClassVar[bool] = True
 
     @abstractmethod
     def __call__(self, stride: float, outputs: Outputs) -> dict[str, Tensor]:

@@ -164,4 +164,4 @@ def _places(cells: Tensor, heatmaps: Tensor) -> Tensor:
 def _kept_backwards(kept: Tensor) -> Tensor:
     """The order (B, N) in which those that are kept come first, the last of them before all."""
     places = torch.arange(kept.shape[1], device=kept.device)
-    return places.where(kept, -1).argsort(dim=1, descending=True, stable=True)
+    return places.where(kept, -1 - places).argsort(dim=1, descending=True)

@@ -69,6 +69,7 @@ class PartAffinityFieldPredictor(Predictor):
     """
 
     output_names = ("heatmap", "locref", "paf")
+    traceable = False  # individuals are put together by Python
 
     def __init__(
         self,

@@ -62,6 +62,7 @@ def stub_model(host, folder: Path, task=ONE, batch_size=4, interrupt_at=None):
         detector_snapshot=None,
         conditions=None,
         precision="fp32",
+        backend="torch",
         batch_size=batch_size,
         estimator=StubEstimator(task, interrupt_at),
     )

@@ -1,0 +1,1 @@
+"""Networks as ONNX files, and ONNX Runtime to run them."""
