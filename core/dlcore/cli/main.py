@@ -58,6 +58,9 @@ COMMANDS = {
     "compare": CommandSource(
         "dlcore.cli.compare:compare_command", "Compare runs: configs, metrics, learning curves."
     ),
+    "report": CommandSource(
+        "dlcore.cli.report:report_command", "Write one page about a run: curves, errors, pictures."
+    ),
     "predict": CommandSource(
         "dlcore.cli.predict:predict_command", "Find poses in videos and images."
     ),

@@ -91,7 +91,8 @@ def train_command(
     """Train the model that FILE, a pytorch_config.yaml, describes.
 
     Before the first epoch everything is built and one step is tried, so that mistakes show now.
-    Ctrl-C saves and leaves; --resume carries on exactly where it was.
+    Ctrl-C saves and leaves; --resume carries on exactly where it was. At the end `report.html` in
+    the folder of the run tells about it.
     """
     if resume is not None and init_from is not None:
         raise click.UsageError(
@@ -112,6 +113,7 @@ def train_command(
     from dlcore.engine.distributed import world_here
     from dlcore.engine.request import RunRequest
     from dlcore.engine.run import train
+    from dlcore.runs.report.writing import refresh_report
 
     request = RunRequest(
         output=output or file.parent,
@@ -135,10 +137,13 @@ def train_command(
         train(loaded, host, request)
     except KeyboardInterrupt:
         if world.is_first and any(request.output.glob("resume*.pt")):
+            refresh_report(request.output)
             more = ["--nproc", str(nproc)] if nproc is not None else []
             command = shlex.join(["dlcore", *again, *more, "--resume"])
             click.echo(f"\nto go on: {command}", err=True)
         raise
+    if world.is_first:
+        refresh_report(request.output)
     return 0
 
 

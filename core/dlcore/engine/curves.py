@@ -38,18 +38,18 @@ def draw_learning_curves(csv_path: Path, png_path: Path) -> None:
         ValueError: If the table cannot be read.
     """
     curves = read_curves(csv_path)
-    panels = {title: found for title, found in _panels(curves).items() if found}
-    if not panels:
+    found_panels = {title: found for title, found in panels(curves).items() if found}
+    if not found_panels:
         return
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     last = max(epochs[-1] for epochs, _ in curves.values())
     best = _best_epoch(csv_path, last)
-    figure = Figure(figsize=(8, 2.8 * len(panels) + 0.4), layout="constrained")
+    figure = Figure(figsize=(8, 2.8 * len(found_panels) + 0.4), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
-    for axis, (title, found) in zip(axes, panels.items(), strict=True):
+    axes = figure.subplots(len(found_panels), sharex=True, squeeze=False)[:, 0]
+    for axis, (title, found) in zip(axes, found_panels.items(), strict=True):
         _draw(axis, title, found)
         if best is not None:
             axis.axvline(best, color="#888888", linestyle="--", linewidth=1, zorder=0)
@@ -95,9 +95,9 @@ def read_curves(csv_path: Path) -> Curves:
     return curves
 
 
-def _panels(curves: Mapping[str, tuple[list[int], list[float]]]) -> dict[str, Curves]:
+def panels(curves: Mapping[str, tuple[list[int], list[float]]]) -> dict[str, Curves]:
     """What to draw together: losses, metrics in pixels, metrics in percent."""
-    panels: dict[str, Curves] = {"loss": {}, "pixels": {}, "percent": {}, "value": {}}
+    drawn: dict[str, Curves] = {"loss": {}, "pixels": {}, "percent": {}, "value": {}}
     for name, (epochs, values) in curves.items():
         kind, _, rest = name.partition("/")
         if kind == "profile":  # has a picture of its own
@@ -105,19 +105,19 @@ def _panels(curves: Mapping[str, tuple[list[int], list[float]]]) -> dict[str, Cu
         if kind == "losses":
             above = [(e, v) for e, v in zip(epochs, values, strict=True) if v > 0]
             if above:
-                panels["loss"][rest] = ([e for e, _ in above], [v for _, v in above])
+                drawn["loss"][rest] = ([e for e, _ in above], [v for _, v in above])
         else:
             measure = rest.rpartition(".")[2]  # of averaged weights, "ema.test.mAP"
             unit = "pixels" if "rmse" in measure else "value"
             unit = "percent" if measure.startswith(("mAP", "mAR")) else unit
-            panels[unit][rest or name] = (epochs, values)
-    return panels
+            drawn[unit][rest or name] = (epochs, values)
+    return drawn
 
 
 def _draw(axis: Axes, title: str, curves: Curves) -> None:
     if title == "loss":
         axis.set_yscale("log")
-        curves = _totals_first(curves)
+        curves = totals_first(curves)
     parts = list(dict.fromkeys(name.partition(".")[2] for name in curves))
     for number, (name, (epochs, values)) in enumerate(curves.items()):
         split, _, part = name.partition(".")
@@ -136,7 +136,7 @@ def _draw(axis: Axes, title: str, curves: Curves) -> None:
     axis.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
 
 
-def _totals_first(losses: Curves) -> Curves:
+def totals_first(losses: Curves) -> Curves:
     """Totals of the model before its parts; those of single heads say nothing new."""
     names = [name for name in losses if not name.endswith(f"_{TOTAL}")]
     names.sort(key=lambda name: (not name.endswith(f".{TOTAL}"), not name.startswith("train")))

@@ -6,12 +6,16 @@ import platform
 import time
 import uuid
 from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
 
 import dlcore
+from dlcore.config import keys
+from dlcore.config.loading import LoadedConfig
 from dlcore.config.schema import RunConfig
+from dlcore.data.workers import count_cores
 from dlcore.engine.former_plugins import PLUGINS, describe_plugins
 from dlcore.engine.precision import Precision
 from dlcore.engine.snapshots import Content
@@ -55,3 +59,47 @@ def make_manifest(
         "individuals": list(task.individuals),
         "config": values,
     }
+
+
+_FROM_DATASET = ("bodyparts", "unique_bodyparts", "individuals", "with_identity")
+"""What stands in the configuration of a run as the dataset has it, unless the file says so."""
+_PACKAGES = ("torchvision", "timm", "numpy", "albumentations", "opencv-python-headless")
+
+
+def describe_environment(device: torch.device) -> dict[str, str]:
+    """What a run is made on and with: device, system, and the libraries that matter most."""
+    cores = f"{count_cores()} cores"
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else cores
+    found = {"device": f"{device} ({name})", "system": platform.platform()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def describe_provenance(loaded: LoadedConfig) -> dict[str, str]:
+    """Where the values of a config come from: "line 12", "--set", "net type" or "dataset".
+
+    Returns:
+        By dotted key. Defaults are left out, and what holds other keys.
+    """
+    words = {"set": "--set", "net_type": "net type"}
+    found = {f"metadata.{name}": "dataset" for name in _FROM_DATASET}
+    for key, value in keys.walk(loaded.config.model_dump(mode="json")):
+        where = loaded.provenance.get(key)
+        if where is None or where.source == "default" or _is_told_otherwise(key, value):
+            continue
+        line = "file" if where.line is None else f"line {where.line}"
+        found[key] = words.get(where.source, line)
+    return found
+
+
+def _is_told_otherwise(key: str, value: Any) -> bool:
+    """Whether a value is told by what it holds, or as a part of a list."""
+    if isinstance(value, Mapping):
+        return len(value) > 0
+    if isinstance(value, list):
+        return any(isinstance(item, Mapping) for item in value)
+    return key.endswith("]")

@@ -22,6 +22,10 @@ RESOLVED_CONFIG = "resolved_config.yaml"
 MANIFEST = "manifest.json"
 CONFIG_PATH = "config_path"
 """The key of the manifest that says which file the run was started with."""
+PROVENANCE = "provenance"
+"""The key that says where the values of the config come from that are no defaults."""
+ENVIRONMENT = "environment"
+"""The key that says what the run was made on and with, besides plugins."""
 LOG_FILE = "train.txt"
 
 
