@@ -13,6 +13,7 @@ import yaml
 
 from dlcore.cli.main import main
 from dlcore.cli.options import make_host
+from dlcore.engine.dry_run import OutOfMemoryError
 from dlcore.engine.snapshots import list_snapshots, load_snapshot
 from dlcore.inference.evaluation import evaluate
 from dlcore.inference.images import InputImage
@@ -192,6 +193,18 @@ def test_a_detector_of_coco_is_used_as_it_is(train, tmp_path):
 
     metrics = json.loads((output / "evaluation_test.json").read_text())
     assert "rmse" in json.dumps(metrics)
+
+
+def test_too_little_memory_names_the_batch_size_of_the_stage(train, tmp_path, capsys, monkeypatch):
+    def too_large(runner, batch):
+        raise OutOfMemoryError(4)
+
+    monkeypatch.setattr("dlcore.engine.prepare.try_step", too_large)
+
+    assert train(tmp_path / "detector") == 1
+    assert "try --set detector.train_settings.batch_size=2" in capsys.readouterr().err
+    assert train(tmp_path / "pose", "--stage", "pose") == 1
+    assert "try --set train_settings.batch_size=2" in capsys.readouterr().err
 
 
 def test_a_config_without_a_detector_cannot_train_one(train, tmp_path, capsys):

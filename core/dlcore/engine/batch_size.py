@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from dlcore.data.cache import free_memory
-from dlcore.engine.dry_run import try_step, untouched
-from dlcore.errors import TrainingError
+from dlcore.engine.dry_run import OutOfMemoryError, try_step, untouched
 from dlcore.interfaces import Batch, Runner
 
 FIRST = 4
@@ -55,7 +54,7 @@ def choose_batch_size(runner: Runner, batch: Batch, num_samples: int) -> BatchSi
         num_samples: Of an epoch, for this process.
 
     Raises:
-        TrainingError: If not even the smallest batch fits.
+        OutOfMemoryError: If not even the smallest batch fits.
     """
     device = batch.images.device
     sizes = _sizes(num_samples)
@@ -70,7 +69,7 @@ def choose_batch_size(runner: Runner, batch: Batch, num_samples: int) -> BatchSi
                 return _chosen(speeds, what)
             try:
                 speeds[size] = size / _seconds(runner, repeated(batch, size))
-            except TrainingError:
+            except OutOfMemoryError:
                 if not speeds:
                     raise
                 return _chosen(speeds, f"{size} do not fit into memory")

@@ -40,11 +40,12 @@ def try_step(runner: Runner, batch: Batch) -> float:
     """One forward and one backward pass in training mode; gives the seconds they took.
 
     Raises:
-        TrainingError: If memory runs out, naming the batch size to try, or if no gradient comes.
+        OutOfMemoryError: If memory runs out.
+        TrainingError: If no gradient comes.
     """
     runner.model.train()
     start = time.perf_counter()
-    with out_of_memory_advice(len(batch.images)):
+    with memory_for(len(batch.images)):
         runner.losses(batch)["total_loss"].backward()
         if batch.images.is_cuda:
             torch.cuda.synchronize(batch.images.device)
@@ -67,22 +68,34 @@ def timer(make_runner: Callable[[Precision], Runner], batch: Batch) -> Callable[
     return seconds_per_step
 
 
+class OutOfMemoryError(TrainingError):
+    """There is not enough memory for a batch.
+
+    Attributes:
+        batch_size: Images in it.
+    """
+
+    def __init__(self, batch_size: int) -> None:
+        self.batch_size = batch_size
+        super().__init__(f"there is not enough memory for a batch of {batch_size}")
+
+    def advice(self, key: str) -> str:
+        """What to do about it, where `key` is the batch size of the stage."""
+        if self.batch_size > 1:
+            return f"try --set {key}={self.batch_size // 2}"
+        return "use smaller crops or a smaller network"
+
+
 @contextmanager
-def out_of_memory_advice(batch_size: int) -> Iterator[None]:
-    """Turn running out of memory into advice.
+def memory_for(batch_size: int) -> Iterator[None]:
+    """Tell running out of memory from other errors, whatever the device's allocator calls it.
 
     Raises:
-        TrainingError: Names the batch size to try.
+        OutOfMemoryError: Instead.
     """
     try:
         yield
     except RuntimeError as error:  # torch.OutOfMemoryError is one; the CPU's allocator has none
         if not any(words in str(error).lower() for words in _OUT_OF_MEMORY):
             raise
-        if batch_size > 1:
-            advice = f"try --set train_settings.batch_size={max(batch_size // 2, 1)}"
-        else:
-            advice = "use smaller crops or a smaller network"
-        raise TrainingError(
-            f"there is not enough memory for a batch of {batch_size}; {advice}"
-        ) from error
+        raise OutOfMemoryError(batch_size) from error

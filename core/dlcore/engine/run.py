@@ -18,6 +18,7 @@ from dlcore.engine.assembly import build_detector, build_model, input_size_of
 from dlcore.engine.batch_size import BatchSize, choose_batch_size
 from dlcore.engine.devices import resolve_device
 from dlcore.engine.distributed import World, joined, world_here
+from dlcore.engine.dry_run import OutOfMemoryError
 from dlcore.engine.given_detector import check_given_detector, keep_given_detector
 from dlcore.engine.interrupt import Interrupted
 from dlcore.engine.prepare import memory_format_of, prepare, runner_maker, settle_precision
@@ -244,6 +245,9 @@ class _Run:
                 profile=self.request.profile,
             )
             _fit(trainer, self.folder, stage, self.status)
+        except OutOfMemoryError as error:
+            advice = error.advice(stage.key("train_settings.batch_size"))
+            raise TrainingError(f"{error}; {advice}") from error
         finally:
             data.close()
 

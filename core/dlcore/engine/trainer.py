@@ -13,7 +13,7 @@ from dlcore.data.device import ahead_on_device
 from dlcore.data.workers import worker_error
 from dlcore.engine.callbacks import Callbacks
 from dlcore.engine.distributed import ALONE, World
-from dlcore.engine.dry_run import out_of_memory_advice
+from dlcore.engine.dry_run import memory_for
 from dlcore.engine.groups import Groups
 from dlcore.engine.interrupt import Interrupt, Interrupted
 from dlcore.engine.live_view import LiveView
@@ -231,7 +231,7 @@ class Trainer:
                 raise Interrupted
 
         try:
-            with out_of_memory_advice(self.schedule.batch_size):
+            with memory_for(self.schedule.batch_size):
                 train_one_epoch(
                     self.runner,
                     self.training_batches(number, state.step),

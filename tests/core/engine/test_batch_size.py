@@ -6,7 +6,7 @@ from torch import nn
 
 from dlcore.engine import batch_size
 from dlcore.engine.batch_size import choose_batch_size, repeated
-from dlcore.errors import TrainingError
+from dlcore.engine.dry_run import OutOfMemoryError
 from dlcore.interfaces import Batch, Labels, Runner
 
 PIXELS = 16
@@ -44,7 +44,7 @@ def machine(monkeypatch):
         def step(runner, some):
             size = len(some.images)
             if size > fits:
-                raise TrainingError(f"not enough memory for {size}")
+                raise OutOfMemoryError(size)
             return seconds(size)
 
         monkeypatch.setattr(batch_size, "try_step", step)
@@ -74,7 +74,7 @@ def test_what_does_not_fit_is_not_taken(machine):
 
 def test_if_nothing_fits_that_is_an_error(machine):
     machine(lambda size: 1.0, fits=1)
-    with pytest.raises(TrainingError, match="not enough memory"):
+    with pytest.raises(OutOfMemoryError, match="a batch of 4"):
         choose_batch_size(NetRunner(), batch(), num_samples=10_000)
 
 

@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from dlcore.engine.dry_run import out_of_memory_advice, try_step, untouched
-from dlcore.errors import TrainingError
+from dlcore.engine.dry_run import OutOfMemoryError, memory_for, try_step, untouched
 from dlcore.interfaces import Batch, Runner
 
 CPU = torch.device("cpu")
@@ -46,14 +45,13 @@ def test_weights_buffers_gradients_mode_and_random_numbers_are_as_before():
     assert torch.equal(torch.rand(1), expected)
 
 
-@pytest.mark.parametrize(
-    ("size", "advice"), [(8, "train_settings.batch_size=4"), (1, "smaller crops")]
-)
+@pytest.mark.parametrize(("size", "advice"), [(8, "try --set a.key=4"), (1, "use smaller crops")])
 def test_running_out_of_memory_names_what_to_try(size, advice):
-    with pytest.raises(TrainingError, match=advice), out_of_memory_advice(size):
+    with pytest.raises(OutOfMemoryError, match=f"a batch of {size}") as caught, memory_for(size):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried ...")
+    assert caught.value.advice("a.key").startswith(advice)
 
 
 def test_another_error_is_not_taken_for_memory():
-    with pytest.raises(RuntimeError, match="shapes"), out_of_memory_advice(8):
+    with pytest.raises(RuntimeError, match="shapes"), memory_for(8):
         raise RuntimeError("shapes do not fit")
