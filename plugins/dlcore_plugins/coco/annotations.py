@@ -38,6 +38,16 @@ class Individual:
     box: npt.NDArray[np.float32] | None
     name: str | None
 
+    @property
+    def is_labelled(self) -> bool:
+        """Whether it has a labelled keypoint."""
+        return bool((self.keypoints[:, 2] > 0).any())
+
+    @property
+    def has_box(self) -> bool:
+        """Whether it has a box with an area."""
+        return self.box is not None and bool((self.box[2:] > 0).all())
+
 
 @dataclass(frozen=True)
 class LabelledImage:
@@ -46,7 +56,7 @@ class LabelledImage:
     Attributes:
         file_name: As in the file: relative or absolute, perhaps of another machine.
         size: (width, height), or None where the file does not say.
-        individuals: Those that have at least one labelled keypoint; crowds are left out.
+        individuals: Those that have a labelled keypoint, or a box; crowds are left out.
     """
 
     file_name: str
@@ -99,7 +109,7 @@ def read_coco(path: Path) -> CocoFile:
             continue
         image_id = annotation["image_id"]
         individual = _individual(annotation, label, len(names), sizes[image_id], path)
-        if (individual.keypoints[:, 2] > 0).any():
+        if individual.is_labelled or individual.has_box:
             individuals[image_id].append(individual)
     return CocoFile(
         path,

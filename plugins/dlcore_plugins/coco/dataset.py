@@ -174,7 +174,7 @@ class COCOLoader(PoseDataset):
         self, image: LabelledImage, path: Path, channels: Sequence[int], file: CocoFile
     ) -> Record:
         points = [i.keypoints[channels] for i in image.individuals]
-        kept = [n for n, p in enumerate(points) if (p[:, 2] > 0).any()]
+        kept = self._kept(image, points)
         individuals = [image.individuals[n] for n in kept]
         shape = (len(kept), len(channels), 3)
         keypoints = np.array([points[n] for n in kept], dtype=np.float32).reshape(shape)
@@ -191,6 +191,19 @@ class COCOLoader(PoseDataset):
             boxes=np.array(boxes, dtype=np.float32).reshape(-1, 4),
             key=tuple(part for part in image.file_name.replace("\\", "/").split("/") if part),
         )
+
+    def _kept(self, image: LabelledImage, points: Sequence[npt.NDArray[np.float32]]) -> list[int]:
+        """Individuals with a labelled keypoint; and as many as there is place for with a box alone.
+
+        The latter teach a detector; nothing else learns from them.
+        """
+        labelled = [n for n, p in enumerate(points) if (p[:, 2] > 0).any()]
+        boxed = [
+            n
+            for n, individual in enumerate(image.individuals)
+            if n not in labelled and individual.has_box
+        ]
+        return sorted(labelled + boxed[: max(len(self.task.individuals) - len(labelled), 0)])
 
     def _box(
         self, keypoints: npt.NDArray[np.float32], size: tuple[int, int] | None

@@ -49,21 +49,24 @@ def test_keypoints_may_be_rows(read):
     assert individual.keypoints.tolist() == [[1, 2, 2], [3, 4, 1], [5, 6, 0]]
 
 
-def test_crowds_other_categories_and_unlabelled_individuals_are_left_out(read):
+def test_crowds_other_categories_and_individuals_without_labels_are_left_out(read):
     value = content(
         1,
         [
             person(1, 1, iscrowd=1),
             person(1, 2, category_id=2),
-            person(1, 3, keypoints=[0] * 9),
-            {"id": 4, "image_id": 1, "category_id": 1, "bbox": [0, 0, 5, 5]},
+            person(1, 3, keypoints=[0] * 9, bbox=None),
+            {"id": 4, "image_id": 1, "category_id": 1, "bbox": [0, 0, 5, 0]},
             person(1, 5, keypoints=None),
             person(1, 6),
         ],
     )
     value["categories"].append({"id": 2, "name": "lamp"})
 
-    assert [i.label for i in read(value).images[0].individuals] == ["annotation 6"]
+    assert [i.label for i in read(value).images[0].individuals] == [
+        "annotation 5",  # a box alone is a label, too
+        "annotation 6",
+    ]
 
 
 def test_points_outside_and_not_numbers_are_not_visible(read):
