@@ -73,7 +73,7 @@ def load_estimator(
     computation = Computation(
         device, Precision(precision, device.type), config.runner.channels_last
     )
-    size = batch_size or config.train_settings.batch_size
+    size = batch_size or config.train_settings.images_at_once
     path = run.snapshot(snapshot)
     parts = pose_parts(run, size)
     compute: Callable[[Batch], Decoded]

@@ -19,7 +19,7 @@ from dlcore.engine.identities import by_identity, identity_scores
 from dlcore.engine.pose_runner import PoseTrainingRunner
 from dlcore.engine.precision import Precision
 from dlcore.interfaces import Batch, PoseTask, Prediction, Sample
-from dlcore.model import PoseModel
+from dlcore.model import ModelOutputs, PoseModel
 
 
 @dataclass(frozen=True)
@@ -104,12 +104,17 @@ class TorchNetwork:
         self.computation = computation
         self._runner = PoseTrainingRunner(model, task, computation.precision.autocast)
 
-    @torch.inference_mode()
     def __call__(self, batch: Batch) -> Decoded:
         """What the predictors find in a batch of bytes."""
+        return self.both(batch)[1]
+
+    @torch.inference_mode()
+    def both(self, batch: Batch) -> tuple[ModelOutputs, Decoded]:
+        """What the heads give for a batch of bytes, and what the predictors find in it."""
         where = self.computation
         moved = to_device(batch, where.device, self.normalization, where.memory_format)
-        return self.model.predict(self._runner.outputs(moved))
+        outputs = self._runner.outputs(moved)
+        return outputs, self.model.predict(outputs)
 
 
 class PoseNetwork:

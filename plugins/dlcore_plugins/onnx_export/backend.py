@@ -45,7 +45,9 @@ class OnnxRuntimeBackend(InferenceBackend):
         except Exception as error:  # its exceptions have no common base
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise ExportError(f"ONNX Runtime cannot read {str(path)!r}: {reason}") from error
-        self.metadata: str = self._session.get_modelmeta().custom_metadata_map.get(keys.METADATA, "")
+        self.metadata: str = self._session.get_modelmeta().custom_metadata_map.get(
+            keys.METADATA, ""
+        )
         self.shapes: Mapping[str, tuple[int | None, ...]] = {
             one.name: tuple(axis if isinstance(axis, int) else None for axis in one.shape)
             for one in self._session.get_inputs()

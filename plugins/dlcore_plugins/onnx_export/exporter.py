@@ -16,7 +16,6 @@ from dlcore.interfaces import Exporter, ExportInput
 from dlcore_plugins.onnx_export import keys
 
 
-
 class OnnxExporter(Exporter):
     """Writes one .onnx file with its weights inside, by `torch.onnx.export`.
 

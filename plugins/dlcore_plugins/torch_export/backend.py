@@ -16,7 +16,6 @@ from dlcore.interfaces import InferenceBackend
 from dlcore_plugins.torch_export import keys
 
 
-
 class TorchExportBackend(InferenceBackend):
     """Runs .pt2 files with torch.
 
@@ -48,10 +47,10 @@ class TorchExportBackend(InferenceBackend):
         self._outputs = _text(extra[keys.OUTPUTS]).splitlines()
         self.metadata = _text(extra[keys.METADATA])
         names = program.graph_signature.user_inputs
-        tensors = {node.name: node.meta["val"] for node in program.graph.nodes if node.name in names}
         self.shapes: Mapping[str, tuple[int | None, ...]] = {
-            str(name): tuple(n if isinstance(n, int) else None for n in tensors[name].shape)
-            for name in names
+            node.name: tuple(n if isinstance(n, int) else None for n in node.meta["val"].shape)
+            for node in program.graph.nodes
+            if node.name in names
         }
 
     @torch.inference_mode()

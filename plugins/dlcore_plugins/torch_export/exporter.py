@@ -15,7 +15,6 @@ from dlcore.interfaces import Exporter, ExportInput
 from dlcore_plugins.torch_export import keys
 
 
-
 class TorchExporter(Exporter):
     """Writes one .pt2 file by `torch.export.export`.
 
@@ -35,7 +34,7 @@ class TorchExporter(Exporter):
         metadata: str,
     ) -> None:
         """Write one file; see `Exporter.export`."""
-        shapes = tuple({axis: Dim.AUTO for axis in one.dynamic} or None for one in inputs)
+        shapes = tuple(dict.fromkeys(one.dynamic, Dim.AUTO) or None for one in inputs)
         extra = {keys.METADATA: metadata, keys.OUTPUTS: "\n".join(outputs)}
         try:
             with torch.no_grad(), warnings.catch_warnings():

@@ -1,0 +1,1 @@
+"""From a trained run to a file that computes the same without dlcore."""
