@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from dlcore.cli.options import make_host, plugin_option, set_option
+from dlcore.cli.options import block_of, make_host, plugin_option, set_option
 
 EPILOG = """\b
 Examples:
@@ -101,7 +101,6 @@ def export_command(
     images; a file that differs is not left. A JSON file beside it tells what goes in and comes out.
     """
     host = make_host(plugins)
-    from dlcore.cli.predict import _block
     from dlcore.cli.train import log_to_terminal
     from dlcore.inference.export.job import ExportOptions, export_run
     from dlcore.inference.trained_run import TrainedRun
@@ -110,7 +109,7 @@ def export_command(
     report = export_run(
         TrainedRun.open(run, host, overrides),
         ExportOptions(
-            format=_block(format_, "--format"),
+            format=block_of(format_, "--format"),
             output=output,
             snapshot=snapshot,
             decode=decode,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -29,6 +30,49 @@ set_option = click.option(
     help="Override one key of the config, as in runner.optimizer.params.lr=1e-4. May be repeated.",
 )
 """`--set KEY=VALUE`, as the parameter `overrides: tuple[str, ...]`."""
+
+
+backend_option = click.option(
+    "--backend",
+    metavar="NAME",
+    default="torch",
+    show_default=True,
+    help="What computes the poses: torch, or a name that `dlcore list inference_backends` shows, "
+    "such as onnxruntime, which runs what `dlcore export` wrote; or a block with options.",
+)
+"""`--backend NAME`, as the parameter `backend: str`, which `backend_block` understands."""
+
+exported_option = click.option(
+    "--exported",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="What `dlcore export` wrote, for --backend. Default: the file in the folder of the run.",
+)
+"""`--exported FILE`, as the parameter `exported: Path | None`."""
+
+
+def block_of(text: str, option: str) -> dict[str, Any]:
+    """A component by its name, or a block in YAML, from the command line.
+
+    Raises:
+        BadParameter: If it is neither.
+    """
+    import yaml
+
+    if not text.lstrip().startswith("{"):
+        return {"type": text}
+    try:
+        block = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise click.BadParameter(f"{text!r} is not YAML: {error}", param_hint=option) from error
+    if not isinstance(block, Mapping):
+        raise click.BadParameter(f"{text!r} is not a block", param_hint=option)
+    return dict(block)
+
+
+def backend_block(text: str) -> str | dict[str, Any]:
+    """The value of `--backend`: "torch", or the block of an inference backend."""
+    return text if text == "torch" else block_of(text, "--backend")
 
 
 def make_host(plugins: Iterable[Path] = ()) -> PluginHost:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from dlcore.cli.options import make_host, plugin_option, set_option
+from dlcore.cli.options import (
+    backend_block,
+    backend_option,
+    block_of,
+    exported_option,
+    make_host,
+    plugin_option,
+    set_option,
+)
 
 if TYPE_CHECKING:
     from dlcore.inference.predicting import PredictionReport
@@ -24,6 +32,7 @@ Examples:
   dlcore predict runs/first 'videos/mouse?.mp4' --format deeplabcut --format parquet
   dlcore predict runs/pair pair.mp4 --tracker '{type: oks, sigma: 0.2}'
   dlcore predict runs/conditional pair.mp4 --conditions runs/bottom-up
+  dlcore predict runs/first mouse.mp4 --backend onnxruntime
 """
 
 
@@ -116,6 +125,8 @@ def _crop(ctx: click.Context, param: click.Parameter, value: str | None) -> Crop
     show_default=True,
     help="Arithmetic of the networks.",
 )
+@backend_option
+@exported_option
 @click.option("--overwrite", is_flag=True, help="Replace files that exist. Default: keep them.")
 @set_option
 @plugin_option
@@ -134,6 +145,8 @@ def predict_command(
     batch_size: int | None,
     device: str | None,
     precision: str,
+    backend: str,
+    exported: Path | None,
     overwrite: bool,
     overrides: tuple[str, ...],
     plugins: tuple[Path, ...],
@@ -157,7 +170,7 @@ def predict_command(
 
     log_to_terminal()
     found = find_sources(sources)
-    writers = [_block(name, "--format") for name in formats or (DEFAULT_WRITER,)]
+    writers = [block_of(name, "--format") for name in formats or (DEFAULT_WRITER,)]
     options = PredictionOptions(
         output=output,
         writers=[*writers, {"type": "labelled_video"}] if video else writers,
@@ -175,6 +188,8 @@ def predict_command(
         device=device,
         precision=precision,
         batch_size=batch_size,
+        backend=backend_block(backend),
+        exported=exported,
     )
     failed = False
     open_each: list[Callable[[], Source]] = [partial(VideoSource, path) for path in found.videos]
@@ -195,25 +210,10 @@ def predict_command(
     return int(failed)
 
 
-def _block(text: str, option: str) -> dict[str, Any]:
-    """A component by its name, or a block in YAML."""
-    import yaml
-
-    if not text.lstrip().startswith("{"):
-        return {"type": text}
-    try:
-        block = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise click.BadParameter(f"{text!r} is not YAML: {error}", param_hint=option) from error
-    if not isinstance(block, Mapping):
-        raise click.BadParameter(f"{text!r} is not a block", param_hint=option)
-    return dict(block)
-
-
 def _tracker(text: str) -> dict[str, Any] | str | None:
     if text == "none":
         return None
-    return text if text == "auto" else _block(text, "--tracker")
+    return text if text == "auto" else block_of(text, "--tracker")
 
 
 def _tell(source: Source, report: PredictionReport) -> None:
