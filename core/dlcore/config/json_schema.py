@@ -43,7 +43,15 @@ def json_schema(host: PluginHost) -> Schema:
     return _SchemaWriter(host).write()
 
 
-_NOT_BLOCKS = ("transforms", "schedulers", "runners", "net_types", "prediction_writers", "trackers")
+_NOT_BLOCKS = (
+    "transforms",
+    "schedulers",
+    "runners",
+    "net_types",
+    "prediction_writers",
+    "trackers",
+    "evaluation_writers",
+)
 """Kinds that are written in other ways than as a block with a `type`, or not at all."""
 
 

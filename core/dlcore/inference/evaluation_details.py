@@ -74,6 +74,8 @@ class ImageSummary:
         rmse: Mean distance in pixels; NaN where nothing was predicted for a label.
         rmse_pcutoff: The same of predictions with at least the score that counts.
         missed: How many labelled individuals have no pose.
+        rows: For each labelled individual the row of its pose, -1 for none.
+        missing: Which labelled individuals are the missed ones.
     """
 
     image: str
@@ -81,6 +83,8 @@ class ImageSummary:
     rmse: float
     rmse_pcutoff: float
     missed: int
+    rows: Sequence[int] = ()
+    missing: Sequence[int] = ()
 
     def as_plain(self) -> dict[str, Any]:
         """For JSON: None for NaN."""
@@ -219,6 +223,8 @@ def _of_image(
         rmse=_mean(found[np.isfinite(found)]),
         rmse_pcutoff=_mean(found[np.isfinite(found) & counted]),
         missed=int(poses.missed[index].sum()),
+        rows=poses.rows[index].tolist(),
+        missing=np.flatnonzero(poses.missed[index]).tolist(),
     )
 
 

@@ -17,9 +17,12 @@ class PoseDataset(ABC):
 
     Attributes:
         task: The names of keypoints and individuals.
+        evaluation_writer: The name of the evaluation writer for other programs that use these
+            data, if there is one: `dlcore evaluate --split all` writes their files, too.
     """
 
     task: PoseTask
+    evaluation_writer: str | None = None
 
     @classmethod
     def options_for_config(cls, config_path: Path) -> dict[str, Any] | None:

@@ -49,6 +49,8 @@ class DLCLoader(PoseDataset):
         DataError: If there is no such project.
     """
 
+    evaluation_writer = "deeplabcut"
+
     def __init__(
         self,
         context: DatasetContext,

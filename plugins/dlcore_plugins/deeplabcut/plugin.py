@@ -201,3 +201,14 @@ def register_prediction_writers() -> list[Component]:
             summary="The .h5 and .csv that DeepLabCut and what builds on it read.",
         ),
     ]
+
+
+@hookimpl
+def register_evaluation_writers() -> list[Component]:
+    return [
+        Component(
+            "deeplabcut",
+            "dlcore_plugins.deeplabcut.evaluation:DeepLabCutEvaluationWriter",
+            summary="The .h5 and .csv that DeepLabCut leaves when it evaluates a network.",
+        ),
+    ]
