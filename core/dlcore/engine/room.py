@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from dlcore.engine.resume import progress, run_id
-from dlcore.engine.run_folder import LOGGER, MANIFEST, RESOLVED_CONFIG
+from dlcore.engine.run_folder import EVALUATIONS, LOGGER, MANIFEST, REPORT, RESOLVED_CONFIG
 from dlcore.engine.snapshots import Content, list_offered, list_snapshots, load_snapshot
 from dlcore.engine.stages import Stage
 from dlcore.errors import SnapshotError, TrainingError
@@ -55,6 +55,7 @@ class Room:
                 f"(--overwrite)"
             )
         self._move += weights + [self._folder / n for n in names if (self._folder / n).exists()]
+        self._move += self._told()
 
     def for_resumed_stage(
         self, stage: Stage, source: Path, content: Content, *, by_config: bool
@@ -80,7 +81,7 @@ class Room:
             self._require_overwrite(f"holds another run than {str(source)!r} belongs to")
             names = (stage.statistics_file, stage.curves_file, stage.profile_file)
             tables = [self._folder / name for name in names]
-            self._move += [*files, *(path for path in tables if path.exists())]
+            self._move += [*files, *(path for path in tables if path.exists()), *self._told()]
             self.replaces_run = True
             return
         later = [path for path in files if _is_later(path, content)]
@@ -106,6 +107,11 @@ class Room:
                 shutil.copy2(path, place / path.name)
         LOGGER.info("moved %d files of a former run to %s", len(self._move), place)
         self._move, self._copy = [], []
+
+    def _told(self) -> list[Path]:
+        """What was said about the run that gives way, and is not true of the next one."""
+        found = [*self._folder.glob(EVALUATIONS), self._folder / REPORT]
+        return [path for path in found if path.exists() and path not in self._move]
 
     def _weights(self, stage: Stage) -> list[Path]:
         prefix = stage.snapshot_prefix

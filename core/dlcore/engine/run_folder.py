@@ -27,6 +27,9 @@ PROVENANCE = "provenance"
 ENVIRONMENT = "environment"
 """The key that says what the run was made on and with, besides plugins."""
 LOG_FILE = "train.txt"
+REPORT = "report.html"
+EVALUATIONS = "evaluation_*"
+"""What evaluating a run leaves: files, and folders of pictures."""
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], None]) -> None:

@@ -62,7 +62,7 @@ def read_log(path: Path, stages: Sequence[StageRecord]) -> RunLog:
         path: The log; what cannot be read is empty.
         stages: With their tables.
     """
-    found = RunLog()
+    found = RunLog(stages={stage.name: StageLog() for stage in stages})
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -71,7 +71,7 @@ def read_log(path: Path, stages: Sequence[StageRecord]) -> RunLog:
         stage.name: dict(zip(*stage.curves.get(TRAIN_LOSS, ([], [])), strict=True))
         for stage in stages
     }
-    logs = {stage.name: StageLog() for stage in stages}
+    logs = found.stages
     model, current = "", ""
     for line in lines:
         stamped = _LINE.fullmatch(line)
@@ -97,7 +97,6 @@ def read_log(path: Path, stages: Sequence[StageRecord]) -> RunLog:
                 log.speeds.pop(number, None)
                 if speed is not None:
                     log.speeds[number] = float(speed[1])
-    found.stages = logs
     return found
 
 

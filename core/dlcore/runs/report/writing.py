@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlcore import __version__
-from dlcore.engine.run_folder import LOGGER, write_text
+from dlcore.engine.run_folder import LOGGER, REPORT, write_text
 from dlcore.errors import DataError
 from dlcore.runs.report.contents import gather
 
 if TYPE_CHECKING:
     from jinja2 import Template
     from markupsafe import Markup
-
-REPORT = "report.html"
 
 _SIGNS = re.compile(r"(?<=[_.@:/])")
 _GENERATOR = '<meta name="generator" content="dlcore'

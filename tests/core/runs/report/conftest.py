@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -102,20 +101,20 @@ def log(first_losses):
     return "\n".join(lines) + "\n"
 
 
-@pytest.fixture
-def full_run(make_run):
+def build_full_run(place):
     """The folder of a top-down run with evaluations, pictures, a profile and provenance."""
-    folder = make_run(
-        "first <run> & more",
-        rows=None,
-        detector=table(4.8, ["metrics/test.mAP@50:95"]),
-        snapshots=("snapshot-best-010.pt", "snapshot-detector-best-012.pt", "resume.pt"),
-        status={
-            "state": "complete",
-            "since": "2026-05-04T12:00:00+0000",
-            "until": "2026-05-04T12:24:10+0000",
-        },
-    )
+    folder = place / "first <run> & more"
+    folder.mkdir()
+    for name in ("snapshot-best-010.pt", "snapshot-detector-best-012.pt", "resume.pt"):
+        (folder / name).write_text("x" * 1000)
+    status = {
+        "state": "complete",
+        "since": "2026-05-04T12:00:00+0000",
+        "until": "2026-05-04T12:24:10+0000",
+    }
+    (folder / "status.json").write_text(json.dumps(status))
+    detector = table(4.8, ["metrics/test.mAP@50:95"])
+    (folder / "learning_stats_detector.csv").write_text(detector)
     values = config(
         **{
             "method": "td",
@@ -161,8 +160,6 @@ def full_run(make_run):
 
 
 @pytest.fixture
-def evaluated(full_run):
-    """The same with what its evaluation says."""
-    return SimpleNamespace(
-        folder=full_run, test=json.loads((full_run / "evaluation_test.json").read_text())
-    )
+def full_run(tmp_path):
+    """As `build_full_run`."""
+    return build_full_run(tmp_path)
