@@ -25,6 +25,7 @@ from tests.benchmarks import machine
 ROOT = Path(__file__).parents[2]
 _MIB = 2**20 if sys.platform == "darwin" else 2**10  # units of ru_maxrss in a MiB
 _TAIL = 25
+_PATIENCE = 5.0  # seconds to end in good order
 
 QUIET = {
     "HF_HUB_OFFLINE": "1",
@@ -103,11 +104,11 @@ def run(
             words, cwd=ROOT, env=variables, stdin=subprocess.DEVNULL, stdout=out,
             stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True,
         )  # fmt: skip
-        too_late = threading.Event()
+        too_late, ended = threading.Event(), threading.Event()
 
         def end() -> None:
             too_late.set()
-            _kill(process.pid)
+            _end(process.pid, ended)
 
         timer = threading.Timer(timeout, end)
         timer.start()
@@ -121,9 +122,11 @@ def run(
             seconds = time.perf_counter() - start
             process.returncode = os.waitstatus_to_exitcode(status)
         except BaseException:
-            _kill(process.pid)
+            _end(process.pid, ended)
+            process.wait()
             raise
         finally:
+            ended.set()
             timer.cancel()
             if process.stderr is not None:
                 process.stderr.close()
@@ -156,8 +159,12 @@ def tell(value: Any) -> None:
     sys.stdout.write(json.dumps(value) + "\n")
 
 
-def _kill(pid: int) -> None:
-    try:
-        os.killpg(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+def _end(pid: int, ended: threading.Event) -> None:
+    """Ask a process and its children to end; if they do not, end them."""
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(pid, how)
+        except ProcessLookupError:
+            return
+        if ended.wait(_PATIENCE):
+            return
