@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlcore import __version__
-from dlcore.engine.run_folder import LOGGER, REPORT, write_text
+from dlcore.engine.run_folder import LOGGER, REPORT, RESOLVED_CONFIG, write_text
+from dlcore.engine.stage_files import statistics_file
 from dlcore.errors import DataError
+from dlcore.runs.finding import CONFIG, STAGES
 from dlcore.runs.report.contents import gather
 
 if TYPE_CHECKING:
@@ -49,8 +51,11 @@ def refresh_report(folder: Path) -> Path | None:
     """Write the page about a run; a failure is a warning, for the run is what counts.
 
     Returns:
-        The file; None if it was not written.
+        The file; None if it was not written, or if the folder holds no run of its own.
     """
+    names = (RESOLVED_CONFIG, CONFIG, *map(statistics_file, STAGES))
+    if not any((folder / name).exists() for name in names):
+        return None
     try:
         return write_report(folder)
     except Exception as error:  # noqa: BLE001  nothing about a report may hurt what it is about

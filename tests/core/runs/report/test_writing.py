@@ -165,4 +165,7 @@ def test_nothing_else_in_the_folder_is_touched(full_run):
 def test_a_failure_after_a_training_is_a_warning(tmp_path, caplog):
     with caplog.at_level(logging.WARNING, logger="dlcore"):
         assert refresh_report(tmp_path) is None
+        assert not caplog.records  # there is nothing to be told about
+        (tmp_path / "resolved_config.yaml").write_text("{")
+        assert refresh_report(tmp_path) is None
     assert "the report was not written: DataError" in caplog.text
