@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import logging
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,12 +119,13 @@ class VideoReader:
         if times is None or start >= len(times):
             return 0, decoded
         next(decoded, None)  # a seek before the first frame lands anywhere in some files
-        container.seek(times[start], stream=stream, backward=True)
+        container.seek(int(times[start]), stream=stream, backward=True)
         decoded = _decoded(container, stream)
         first = next((frame for frame in decoded if frame is not None), None)
-        known = {time: number for number, time in enumerate(times[: start + 1])}
-        if first is not None and first.pts in known:
-            return known[first.pts], _chained(first, decoded)
+        if first is not None and first.pts is not None:
+            number = int(np.searchsorted(times, first.pts))
+            if number <= start and times[number] == first.pts:
+                return number, _chained(first, decoded)
         LOGGER.info("%s cannot be entered at frame %d: reading it from the start", self.path, start)
         return 0, self._all()
 
@@ -131,16 +133,20 @@ class VideoReader:
         with self._open() as container:
             yield from _decoded(container, self._stream(container))
 
-    def _times(self) -> list[int] | None:
+    def _times(self) -> npt.NDArray[np.int64] | None:
         """When each frame is shown, in units of the stream; None where it cannot be trusted."""
         if not self._header_frames:
             return None
         with self._open() as container:
             stream = self._stream(container)
-            times = [packet.pts for packet in _packets(container, stream) if packet.size]
-        known = sorted(time for time in times if time is not None)
-        distinct = len(set(known)) == len(times) == self._header_frames
-        return known if distinct else None
+            shown = array("q")  # of a long video, a list of numbers would be large
+            for packet in _packets(container, stream):
+                if packet.size and packet.pts is None:
+                    return None
+                if packet.size:
+                    shown.append(packet.pts)
+        times = np.unique(np.array(shown, np.int64))
+        return times if len(times) == len(shown) == self._header_frames else None
 
     def _require_file(self) -> None:
         try:

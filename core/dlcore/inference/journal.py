@@ -15,6 +15,11 @@ from typing import BinaryIO
 
 import numpy as np
 
+try:
+    import fcntl
+except ImportError:  # Windows, where another process is not noticed
+    fcntl = None  # type: ignore[assignment]
+
 from dlcore.interfaces import PredictedFrame, Prediction
 
 _HEAD = struct.Struct("<II")  # bytes that follow, their checksum
@@ -29,20 +34,27 @@ class Journal:
 
     Attributes:
         done: How many frames it holds.
+
+    Raises:
+        BlockingIOError: If another process has it open.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.done = 0
-        end = 0
-        if path.is_file():
-            with path.open("rb") as file:
-                while _read(file) is not None:
-                    self.done += 1
-                    end = file.tell()
         self._file = path.open("r+b" if path.is_file() else "w+b")
-        self._file.truncate(end)
-        self._file.seek(end)
+        try:
+            if fcntl is not None:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            end = 0
+            while _read(self._file) is not None:
+                self.done += 1
+                end = self._file.tell()
+            self._file.truncate(end)
+            self._file.seek(end)
+        except BaseException:
+            self._file.close()
+            raise
 
     def append(self, frames: list[PredictedFrame]) -> None:
         """Add frames; their pixels are not kept."""

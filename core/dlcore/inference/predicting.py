@@ -80,14 +80,20 @@ def predict_source(
         return report
     folder = prepared.job.folder
     try:
-        if folder.is_dir():
-            _clear(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        with closing(Journal(folder / _JOURNAL)) as journal:
+        journal = Journal(folder / _JOURNAL)
+    except BlockingIOError as error:
+        raise DataError(
+            f"another process predicts {str(source.path)!r} into {str(prepared.output)!r}: wait "
+            f"until it has ended, or name another folder with --output"
+        ) from error
+    except OSError as error:
+        raise _unwritable(error, prepared.output, report) from error
+    try:
+        with closing(journal):
+            _clear(folder, keep_empty=True)
             _predict(model, source, options, prepared, journal, report, progress)
-        report.files = [prepared.output / n for writer in prepared.writers for n in writer.files]
-        for path in report.files:
-            (folder / path.name).replace(path)
+        report.files = _move(prepared, options.overwrite)
         shutil.rmtree(folder)
     except OSError as error:
         raise _unwritable(error, prepared.output, report) from error
@@ -97,10 +103,27 @@ def predict_source(
     return report
 
 
-def _clear(folder: Path) -> None:
-    """Leave nothing of an unfinished prediction but its journal, and no folder without one."""
+def _move(prepared: Prepared, overwrite: bool) -> list[Path]:
+    """Put what the writers have made where it is wanted, and tell where that is."""
+    moved = []
+    for writer in prepared.writers:
+        for name in writer.files:
+            path = prepared.output / name
+            if overwrite or not path.exists() or name not in writer.shared_files:
+                (prepared.job.folder / name).replace(path)
+                moved.append(path)
+    return moved
+
+
+def _clear(folder: Path, keep_empty: bool = False) -> None:
+    """Leave nothing of an unfinished prediction but its journal.
+
+    Args:
+        folder: Where it is; removed if nothing has been predicted.
+        keep_empty: Not so: the journal is in use.
+    """
     for path in folder.iterdir():
-        if path.name != _JOURNAL or not path.stat().st_size:
+        if path.name != _JOURNAL or not (keep_empty or path.stat().st_size):
             path.unlink()
     if not any(folder.iterdir()):
         folder.rmdir()

@@ -83,11 +83,11 @@ def prepare(model: TrainedModel, source: Source, options: PredictionOptions) -> 
         writer: PredictionWriter = build(
             model.run.host, "prediction_writers", block, job, key="--format"
         )
-        there = [output / name for name in writer.files if (output / name).exists()]
-        if there and not options.overwrite:
-            kept += there
-        else:
+        there = [name for name in writer.files if (output / name).exists()]
+        if options.overwrite or set(there) <= set(writer.shared_files):
             writers.append(writer)
+        else:
+            kept += [output / name for name in there]
     names = [name for writer in writers for name in writer.files]
     doubles = sorted({name for name in names if names.count(name) > 1})
     if doubles:
@@ -137,6 +137,7 @@ def _job(
         frames_per_second=source.frames_per_second,
         size=source.size,
         num_frames=num_frames,
+        num_source_frames=source.num_frames,
         first_frame=options.start,
         batch_size=model.batch_size,
     )

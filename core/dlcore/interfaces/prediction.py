@@ -77,6 +77,7 @@ class PredictionJob:
         frames_per_second: Of the video, if it says so.
         size: (width, height) of the video in pixels.
         num_frames: How many frames are to be expected; the file may hold fewer.
+        num_source_frames: How many the whole source has, as far as it is known.
         first_frame: The number of the first.
         batch_size: Images that went through the network at once.
     """
@@ -93,5 +94,6 @@ class PredictionJob:
     frames_per_second: float | None = None
     size: tuple[int, int] | None = None
     num_frames: int | None = None
+    num_source_frames: int | None = None
     first_frame: int = 0
     batch_size: int = 1

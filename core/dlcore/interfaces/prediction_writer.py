@@ -27,6 +27,14 @@ class PredictionWriter(ABC):
         """Names of the files that it leaves in `job.folder`, known before anything is written."""
         raise NotImplementedError
 
+    @property
+    def shared_files(self) -> tuple[str, ...]:
+        """Those of `files` that other predictions of the source leave too, and that say the same.
+
+        One that exists stays, and does not keep the others from being written.
+        """
+        return ()
+
     @abstractmethod
     def write(self, frames: Sequence[PredictedFrame]) -> None:
         """The next frames, in their order; what it is given stays as it is."""

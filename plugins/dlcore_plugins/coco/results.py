@@ -50,7 +50,7 @@ class COCOResultsWriter(PredictionWriter):
         for frame in frames:
             for entry in self._entries(frame):
                 file.write("[\n" if self._first else ",\n")
-                json.dump(entry, file, allow_nan=False)
+                file.write(json.dumps(entry, allow_nan=False))  # `dump` is ten times slower
                 self._first = False
 
     def close(self) -> None:

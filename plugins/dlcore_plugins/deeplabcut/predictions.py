@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import pickle
 import re
+import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from tables import HDF5ExtError
 
 from dlcore import DataError
 from dlcore.interfaces import PredictedFrame, PredictionJob, PredictionWriter
@@ -24,6 +29,8 @@ _TRACKS = "_el"
 _UNIQUE = "single"
 _COORDINATES = ("x", "y", "likelihood")
 _FRAMES_AT_ONCE = 1000
+_CACHE_BYTES = 1024**2  # chunks are written once and never read again
+_ROOM = 4 * 1024**2  # bytes that are left free for what HDF5 adds to the rows
 
 
 class DeepLabCutWriter(PredictionWriter):
@@ -32,7 +39,8 @@ class DeepLabCutWriter(PredictionWriter):
     Rows are frames, columns the levels scorer, individuals (not for one animal), bodyparts, coords.
     For several animals whose identity is kept, by a tracker or by the model, the file ends with
     `_el` and holds tracks, as after DeepLabCut's tracking. What was not found is NaN. Beside the
-    table of a video goes `_meta.pickle`, which DeepLabCut's other tools ask for.
+    table of a video goes `_meta.pickle`, which DeepLabCut's other tools ask for. Predictions of a
+    video with and without tracks share it, as in DeepLabCut.
 
     Args:
         job: What is predicted.
@@ -65,6 +73,11 @@ class DeepLabCutWriter(PredictionWriter):
         return (*tables, self._meta_name) if self._is_video else tuple(tables)
 
     @property
+    def shared_files(self) -> tuple[str, ...]:
+        """`_meta.pickle`, which says the same of a table with tracks and of one without."""
+        return (self._meta_name,) if self._is_video else ()
+
+    @property
     def _stem(self) -> str:
         if not self._is_video:
             return f"image_predictions_{self.scorer}"
@@ -88,32 +101,37 @@ class DeepLabCutWriter(PredictionWriter):
         """Write the last rows."""
         if self._is_video:
             self._flush()
-            self._open().close()
+            with _hdf5(self._job.folder):
+                self._open().close()
             content = {"data": self._meta()}
             with (self._job.folder / self._meta_name).open("wb") as file:
                 pickle.dump(content, file)
             return
         table = self._table()
         path = self._job.folder / f"{self._stem}.h5"
-        table.to_hdf(path, key=IMAGES_KEY, mode="w", format="fixed")
+        with _hdf5(self._job.folder, table.to_numpy().nbytes):
+            table.to_hdf(path, key=IMAGES_KEY, mode="w", format="fixed")
         if self.csv:
             table.to_csv(path.with_suffix(".csv"))
 
     def abandon(self) -> None:
         """Close the table."""
         if self._store is not None:
-            self._store.close()
+            with suppress(HDF5ExtError):
+                self._store.close()
 
     def _open(self) -> pd.HDFStore:
         if self._store is None:
-            self._store = pd.HDFStore(str(self._job.folder / f"{self._stem}.h5"), mode="w")
+            path = str(self._job.folder / f"{self._stem}.h5")
+            self._store = pd.HDFStore(path, mode="w", chunk_cache_size=_CACHE_BYTES)
         return self._store
 
     def _flush(self) -> None:
         table = self._table()
-        store = self._open()
-        if len(table):
-            store.append(TRACKS_KEY if self._tracked else RAW_KEY, table, format="table")
+        with _hdf5(self._job.folder, table.to_numpy().nbytes):
+            store = self._open()
+            if len(table):
+                store.append(TRACKS_KEY if self._tracked else RAW_KEY, table, format="table")
         if self.csv and (len(table) or not self._written):
             path = self._job.folder / f"{self._stem}.csv"
             table.to_csv(path, mode="a", header=not self._written)
@@ -168,7 +186,7 @@ class DeepLabCutWriter(PredictionWriter):
             "fps": job.frames_per_second,
             "batch_size": job.batch_size,
             "frame_dimensions": (width, height),
-            "nframes": self._written,
+            "nframes": job.num_source_frames or self._written,
             "iteration (active-learning)": 0 if place is None else place.iteration,
             "training set fraction": None if place is None else place.percent / 100,
             "cropping": False,
@@ -177,6 +195,21 @@ class DeepLabCutWriter(PredictionWriter):
             "bodyparts": list(task.keypoints),
             "unique_bodyparts": list(task.unique_keypoints),
         }
+
+
+@contextmanager
+def _hdf5(folder: Path, size: int = 0) -> Iterator[None]:
+    """Let HDF5 write so many bytes, or say why it cannot as other files do.
+
+    Closing a file that could not be written brings HDF5 down with the process, so that a full disk
+    must be noticed before.
+    """
+    if shutil.disk_usage(folder).free < size + _ROOM:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    try:
+        yield
+    except HDF5ExtError as error:
+        raise OSError(errno.EIO, str(error).strip().splitlines()[-1]) from error
 
 
 def scorer_of(job: PredictionJob) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from fractions import Fraction
 from typing import Annotated, Any, Literal
 
@@ -77,7 +78,8 @@ class LabelledVideoWriter(PredictionWriter):
     def abandon(self) -> None:
         """Close the file."""
         if self._container is not None:
-            self._container.close()
+            with suppress(av.error.FFmpegError):  # the disk is full
+                self._container.close()
 
     def _open(self, width: int, height: int) -> None:
         self._size = (width, height)
@@ -106,7 +108,7 @@ class LabelledVideoWriter(PredictionWriter):
     def _add(self, pixels: npt.NDArray[np.uint8]) -> None:
         fitted = fit(pixels, self._size)
         height, width = fitted.shape[:2]
-        # H.264 wants even sides.
-        even = np.pad(fitted, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-        for packet in self._stream.encode(av.VideoFrame.from_ndarray(even, format="rgb24")):
+        if height % 2 or width % 2:  # H.264 wants even sides
+            fitted = np.pad(fitted, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        for packet in self._stream.encode(av.VideoFrame.from_ndarray(fitted, format="rgb24")):
             self._container.mux(packet)
