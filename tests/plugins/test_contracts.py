@@ -29,7 +29,10 @@ from dlcore.testing import (
     check_criterion,
     check_dataset,
     check_detector,
+    check_evaluation_writer,
+    check_exporter,
     check_head,
+    check_inference_backend,
     check_logger,
     check_neck,
     check_net_type,
@@ -160,6 +163,28 @@ def prediction_writer(**options: Any) -> Check:
             check_prediction_writer(lambda job: cls(job, **options), place, task)
 
     return check
+
+
+def evaluation_writer(**options: Any) -> Check:
+    def check(cls: type, folder: Path) -> None:
+        for task in (TASK, TWO_ANIMALS):
+            place = folder / str(task.num_individuals)
+            place.mkdir(parents=True)
+            check_evaluation_writer(lambda job: cls(job, **options), place, task)
+
+    return check
+
+
+def exporter(cls: type, folder: Path) -> None:
+    made = cls()
+    folder.mkdir()
+    backend = HOST.find("inference_backends", made.backend).component.load()
+    check_exporter(made, backend, folder)
+
+
+def inference_backend(cls: type, folder: Path) -> None:
+    folder.mkdir()
+    check_inference_backend(cls, HOST.find("exporters", cls.format).component.load()(), folder)
 
 
 def tracker(**options: Any) -> Check:
@@ -501,6 +526,9 @@ CHECKS: dict[str, dict[str, list[Check]]] = {
         "labelled_video": [prediction_writer()],
         "parquet": [prediction_writer()],
     },
+    "evaluation_writers": {"deeplabcut": [evaluation_writer(), evaluation_writer(scorer="me")]},
+    "exporters": {"onnx": [exporter], "torch_export": [exporter]},
+    "inference_backends": {"onnxruntime": [inference_backend], "torch_export": [inference_backend]},
     "trackers": {"oks": [tracker(), tracker(inertia=0, min_similarity=0.5)]},
     "runners": {
         "DetectorTrainingRunner": [detector_runner],

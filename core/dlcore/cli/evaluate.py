@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from dlcore.cli.completing import run_folders
-from dlcore.cli.options import make_host, plugin_option, set_option
+from dlcore.cli.options import block_of, make_host, plugin_option, set_option
 from dlcore.cli.text import table
 
 if TYPE_CHECKING:
@@ -224,7 +224,6 @@ def _writers(
 ) -> list[EvaluationWriter]:
     """Those that the user names, or else that of the programs that the data belong to."""
     from dlcore.building import build
-    from dlcore.cli.predict import _block
     from dlcore.interfaces import EvaluationJob
 
     names = [name for name in formats if name != "none"]
@@ -240,7 +239,7 @@ def _writers(
         config=run.loaded.values,
         detector_snapshot=detector_snapshot,
     )
-    blocks = [_block(name, "--format") for name in names]
+    blocks = [block_of(name, "--format") for name in names]
     return [build(run.host, "evaluation_writers", block, job, key="--format") for block in blocks]
 
 

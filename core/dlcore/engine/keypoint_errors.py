@@ -65,7 +65,7 @@ def keypoint_errors(
     if single_animal:
         pairs = Pairs(pairs.predicted, pairs.true[:, :1], pairs.rows)
     matches = first_with_first(pairs) if single_animal else by_overlap(pairs)
-    labelled = np.isfinite(pairs.true).all(axis=3)
+    labelled = np.asarray(np.isfinite(pairs.true).all(axis=3))
     distances = np.full(labelled.shape, np.nan)
     scores = np.full(labelled.shape, np.nan)
     rows = np.full(labelled.shape[:2], -1)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dlcore.testing.callback_contract import check_callback
 from dlcore.testing.component_contract import check_component
 from dlcore.testing.data_contracts import check_collate, check_dataset, check_transform
+from dlcore.testing.evaluation_contracts import check_evaluation_writer
 from dlcore.testing.export_contracts import check_exporter, check_inference_backend
 from dlcore.testing.model_contracts import (
     check_backbone,
@@ -36,6 +37,7 @@ __all__ = [
     "check_criterion",
     "check_dataset",
     "check_detector",
+    "check_evaluation_writer",
     "check_exporter",
     "check_head",
     "check_inference_backend",

@@ -123,7 +123,10 @@ class DeepLabCutEvaluationWriter(EvaluationWriter):
         images = sorted(rows)
         values: npt.NDArray[np.float32] = np.array([rows[i] for i in images], np.float32)
         index = pd.MultiIndex.from_tuples(images)
-        return pd.DataFrame(values.reshape(len(images), len(labels)), index=index, columns=columns)
+        table: pd.DataFrame = pd.DataFrame(
+            values.reshape(len(images), len(labels)), index=index, columns=columns
+        )
+        return table
 
     def _metrics(self, splits: dict[str, EvaluatedSplit]) -> pd.DataFrame:
         """One row: the metrics of both splits."""
@@ -146,7 +149,8 @@ class DeepLabCutEvaluationWriter(EvaluationWriter):
             identity = [metric for metric in metrics if _IDENTITY.fullmatch(metric)]
             for metric in (*_METRICS, *identity):
                 row[f"{name} {metric}"] = round(metrics.get(metric, np.nan), 2)
-        return pd.DataFrame([row]).set_index(_INDEX)
+        table: pd.DataFrame = pd.DataFrame([row]).set_index(_INDEX)
+        return table
 
     def _shuffle(self) -> int:
         dataset = self._job.config.get("dataset")
@@ -156,11 +160,12 @@ class DeepLabCutEvaluationWriter(EvaluationWriter):
     def _keypoints(self, splits: dict[str, EvaluatedSplit]) -> pd.DataFrame:
         """The mean error of each bodypart in both splits."""
         task = self._job.task
-        return pd.DataFrame(
+        table: pd.DataFrame = pd.DataFrame(
             [splits[name].keypoint_errors for name in _SPLITS],
             index=[f"{name.capitalize()} error (px)" for name in _SPLITS],
             columns=[*task.keypoints, *task.unique_keypoints],
         )
+        return table
 
 
 def _scorer(job: EvaluationJob) -> str:
@@ -200,5 +205,6 @@ def _joined(path: Path, row: pd.DataFrame) -> pd.DataFrame:
             f"{str(path)!r} is not a table of evaluations: {error}; move it away"
         ) from error
     kept = before[~before.index.isin(row.index)]
-    both = pd.concat([kept, row]) if len(kept) else row
-    return both.sort_index()
+    both: pd.DataFrame = pd.concat([kept, row]) if len(kept) else row
+    ordered: pd.DataFrame = both.sort_index()
+    return ordered
