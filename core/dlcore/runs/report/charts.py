@@ -29,7 +29,7 @@ class Line:
 
     Attributes:
         name: For the legend.
-        style: Its colour, from 0, and its dashes: "2 dashed".
+        style: Classes of its colour and its dashes: "c2 dash1".
         points: As an SVG polyline has them.
         dots: Centres of points that are marked; empty where they are too many.
         summary: The numbers in words, for who cannot see the line.
@@ -101,16 +101,21 @@ def speed_chart(speeds: Mapping[int, float]) -> list[Chart]:
 def _loss_charts(curves: Curves, best: int | None) -> list[Chart]:
     totals: dict[str, Series] = {}
     parts: dict[str, Series] = {}
+    colours: dict[str, int] = {}
+    styles = {}
     for name, series in totals_first(curves).items():
         split, _, part = name.partition(".")
         split = _SPLITS.get(split, split)
         if part == TOTAL:
             totals[split] = series
         else:
-            parts[f"{part} ({split})"] = series
+            name = f"{part} ({split})"
+            parts[name] = series
+            colour = colours.setdefault(part, len(colours))
+            styles[name] = _style(colour, dashed=split != "train")
     charts = _chart("Loss", totals, logarithmic=True, mark=best) if totals else []
     if parts:
-        charts += _chart("Parts of the loss", parts, logarithmic=True)
+        charts += _chart("Parts of the loss", parts, logarithmic=True, styles=styles)
     return charts
 
 
@@ -122,6 +127,7 @@ def _chart(
     logarithmic: bool = False,
     mark: int | None = None,
     zero: bool = False,
+    styles: Mapping[str, str] | None = None,
 ) -> list[Chart]:
     """A chart of the curves that hold something, in a list; empty if none does."""
     curves = {name: series for name, series in curves.items() if series[0]}
@@ -133,7 +139,8 @@ def _chart(
     logarithmic = logarithmic and y.logarithmic
     x = _Axis(min(epochs), max(max(epochs), min(epochs) + 1), LEFT, WIDTH - RIGHT)
     lines = [
-        _line(number, name, series, x, y) for number, (name, series) in enumerate(curves.items())
+        _line(name, (styles or {}).get(name) or _style(number), series, x, y)
+        for number, (name, series) in enumerate(curves.items())
     ]
     x_ticks = [
         (_place(x(tick)), f"{tick:g}")
@@ -197,10 +204,15 @@ def _nice_ticks(low: float, high: float, wanted: int) -> list[float]:
     return [round(number * step, 12) for number in range(first, last + 1)]
 
 
-def _line(number: int, name: str, series: Series, x: _Axis, y: _Axis) -> Line:
+def _style(number: int, *, dashed: bool = False) -> str:
+    """Classes for colour and dashes; colours come again with other dashes."""
+    dashes = number // _COLOURS % 2 * 2 + dashed
+    return f"c{number % _COLOURS}" + (f" dash{dashes}" if dashes else "")
+
+
+def _line(name: str, style: str, series: Series, x: _Axis, y: _Axis) -> Line:
     xs, ys = _thinned(*series)
     places = [(_place(x(a)), _place(y(b))) for a, b in zip(xs, ys, strict=True)]
-    style = f"c{number % _COLOURS}" + (f" dash{number // _COLOURS}" if number >= _COLOURS else "")
     return Line(
         name,
         style,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dlcore.runs.report.evaluations import KINDS, EvaluationPicture
 
-_WIDEST = 800
+_WIDEST = 960
 _QUALITY = 82
 _MOST_OF_A_KIND = 6
 

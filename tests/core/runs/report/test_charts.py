@@ -41,6 +41,17 @@ def test_losses_metrics_and_rates_have_charts_of_their_own():
     assert {chart.title: chart.unit for chart in charts}["Error"] == "pixels"
 
 
+def test_a_part_of_the_loss_has_one_colour_and_is_dashed_in_testing():
+    losses = {f"losses/{split}.{part}": (1.0, 0.1) for split in ("train", "eval") for part in "ab"}
+    [chart] = stage_charts(stage(**losses), {})
+    assert {line.name: line.style for line in chart.lines} == {
+        "a (train)": "c0",
+        "b (train)": "c1",
+        "a (test)": "c0 dash1",
+        "b (test)": "c1 dash1",
+    }
+
+
 def test_lines_fill_the_frame_and_never_leave_it():
     for chart in stage_charts(stage(**LOSSES, **METRICS), {1: 1e-3, 2: 1e-3, 3: 1e-4}):
         points = [point for line in chart.lines for point in places(line)]

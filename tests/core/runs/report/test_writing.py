@@ -138,7 +138,7 @@ def test_large_pictures_are_made_small(full_run, tmp_path):
     Image.new("RGBA", (3000, 1500)).save(full_run / "large.png")
     found, _ = embed_pictures([EvaluationPicture("large.png", "odd", "a.png", None)], full_run)
 
-    assert found["odd"][0].size == (800, 400)
+    assert found["odd"][0].size == (960, 480)
     assert len(found["odd"][0].source) < 30_000
 
 
