@@ -11,8 +11,9 @@ from typing import Any
 from tests.benchmarks.job import Job, Settings, found
 from tests.benchmarks.processes import dlcore, run
 
-STEP = ("decode", "augment", "wait", "transfer", "forward", "targets", "loss", "backward")
-STEP = (*STEP, "optimizer")
+STEP = (
+    "decode", "augment", "wait", "transfer", "forward", "targets", "loss", "backward", "optimizer",
+)  # fmt: skip
 """Parts of `dlcore train --profile` that make a step."""
 
 GROUPS = {

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.benchmarks.job import Job, Net, Settings, found, make_job
 from tests.benchmarks.processes import child, dlcore, run
-from tests.benchmarks.training import Measured, chosen_precision
+from tests.benchmarks.training import Measured
 
 _TRAINED_SIZE = 128
 
@@ -69,7 +69,7 @@ def predict_dlcore(settings: Settings, clip: Clip, precision: str) -> Measured:
     about = {
         "frames": frames,
         "running_frames_per_s": float(running) if running else None,
-        "precision": chosen_precision(ran.stderr) if precision == "auto" else precision,
+        "precision": _precision(ran.stderr) if precision == "auto" else precision,
         "peak_mib": ran.peak_mib,
     }
     return Measured(frames / ran.seconds, ran, about)
@@ -116,3 +116,8 @@ def predict_light(settings: Settings, clip: Clip, chosen: dict[str, Any]) -> Mea
     model, decoder = about["model_frames_per_s"], about["decoder_frames_per_s"]
     about["bound_by"] = "network" if model < decoder else "decoder"
     return Measured(min(model, decoder), ran, about)
+
+
+def _precision(log: str) -> str:
+    """What `dlcore predict` says of its arithmetic; where it says nothing it is fp32."""
+    return found(r"precision: (\w+)", log) or "fp32"

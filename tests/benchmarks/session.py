@@ -178,7 +178,7 @@ class Session:
                 self._startup.setdefault(name, []).extend(found)
         runs = self._try(f"{title}: first step", lambda: startup.first_step(settings))
         if runs is not None:
-            marked = {who: ran.marked or ran.seconds for who, ran in runs.items()}
+            marked = {who: startup.seconds_of(ran) for who, ran in runs.items()}
             self._startup.setdefault(startup.FIRST_STEP, []).append(marked)
             memory = {who: ran.peak_mib for who, ran in runs.items()}
             self._startup.setdefault(startup.MEMORY, []).append(memory)

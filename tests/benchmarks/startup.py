@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 
 from tests.benchmarks.job import Net, Settings, make_job
-from tests.benchmarks.processes import Ran, dlcore, run
+from tests.benchmarks.processes import ChildError, Ran, dlcore, run
 
 NET = "cspnext_s"
 SIZE = 128
@@ -36,8 +36,17 @@ def quick(settings: Settings) -> dict[str, list[float]]:
     return seconds
 
 
+def seconds_of(ran: Ran) -> float:
+    """Until the first training step was done; the whole time of a process without training."""
+    return ran.seconds if ran.marked is None else ran.marked
+
+
 def first_step(settings: Settings) -> Mapping[str, Ran]:
-    """`dlcore train` and DeepLabCut on a small config; `marked` is when the first step is done."""
+    """`dlcore train` and DeepLabCut on a small config, and a Python that imports torch.
+
+    Raises:
+        ChildError: If one fails, or its log does not say when the first step is done.
+    """
     job = make_job(settings, Net(NET), SIZE)
     output = settings.folder / "run_startup"
     shutil.rmtree(output, ignore_errors=True)
@@ -67,4 +76,7 @@ def first_step(settings: Settings) -> Mapping[str, Ran]:
             mark=_THEIRS,
             timeout=settings.timeout,
         )
+    for who, ran in found.items():
+        if ran.marked is None and who != "light":
+            raise ChildError(f"the log of {who} does not say when the first step was done")
     return found

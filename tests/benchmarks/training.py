@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dlcore.engine.run_folder import MANIFEST
 from tests.benchmarks.job import PLUGIN, Job, Settings, found
 from tests.benchmarks.processes import Ran, child, dlcore, run
 
@@ -52,7 +53,7 @@ def train_dlcore(settings: Settings, job: Job, precision: str) -> Measured:
     epochs = read_times(times)
     log = (output / "train.txt").read_text()
     about = {
-        "precision": chosen_precision(log),
+        "precision": json.loads((output / MANIFEST).read_text())["precision"],
         "why": found(r"precision: \w+ \((.*)\)", log),
         "compiled": "compiled the model" in log,
         "device": epochs[0]["device"],
@@ -138,10 +139,6 @@ def read_times(path: Path) -> list[dict[str, Any]]:
 
 def images_per_second(epochs: list[dict[str, Any]], batch_size: int) -> float:
     """Of what `StepTimes` wrote."""
-    steps = sum(epoch["steps"] for epoch in epochs)
-    return batch_size * steps / sum(epoch["seconds"] for epoch in epochs)
-
-
-def chosen_precision(log: str) -> str:
-    """What a log says of the arithmetic; a command that says nothing computes in fp32."""
-    return found(r"precision: (\w+)", log) or "fp32"
+    steps: int = sum(epoch["steps"] for epoch in epochs)
+    seconds: float = sum(epoch["seconds"] for epoch in epochs)
+    return batch_size * steps / seconds
