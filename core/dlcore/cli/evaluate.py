@@ -127,7 +127,8 @@ def evaluate_command(
 
     RUN is the folder of a run, or a config file beside snapshots of dlcore or DeepLabCut. Errors
     are in pixels of the images: by keypoint, with percentiles, PCK and coverage, in a table, as
-    .json and as .csv. Pictures of the worst and of typical images go into a folder beside them.
+    .json and as .csv. Pictures of the worst and of typical images go into a folder beside them, and
+    all of it into the report of the run.
     """
     host = make_host(plugins)
     from dlcore.cli.train import log_to_terminal
@@ -139,6 +140,7 @@ def evaluate_command(
     from dlcore.inference.loading import load_estimator
     from dlcore.inference.trained_run import TrainedRun
     from dlcore.interfaces import EvaluatedSplit
+    from dlcore.runs.report.writing import refresh_report
 
     log_to_terminal()
     if pcutoff is not None:
@@ -191,6 +193,10 @@ def evaluate_command(
         click.echo(json.dumps(contents if split == "all" else contents[split], indent=2))
     for path in written:
         click.echo(f"written: {path}", err=as_json)
+    if output is None:
+        report = refresh_report(trained.folder)
+        if report is not None:
+            click.echo(f"written: {report}", err=as_json)
 
 
 def _files(folder: Path, output: Path | None, split: str, *, several: bool) -> EvaluationFiles:
