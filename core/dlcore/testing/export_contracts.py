@@ -32,10 +32,10 @@ class _Network(nn.Module):
 
 
 class _Untraceable(nn.Module):
-    """Leaves torch on its way."""
+    """Does this or that, as the values are."""
 
     def forward(self, images: Tensor, points: Tensor) -> tuple[Tensor, ...]:
-        return (torch.from_numpy(images.float().numpy() + 1) + points.sum(), points)
+        return (images if images.float().sum() > 0 else images[:1], points)
 
 
 def check_exporter(exporter: Exporter, make_backend: MakeBackend, folder: Path) -> None:
@@ -69,7 +69,7 @@ def check_exporter(exporter: Exporter, make_backend: MakeBackend, folder: Path) 
     except ExportError:
         pass
     else:
-        expect(False, f"{what} must raise ExportError for a network that leaves torch")
+        expect(False, f"{what} must raise ExportError for a network that does this or that")
 
 
 def check_inference_backend(make_backend: MakeBackend, exporter: Exporter, folder: Path) -> None:

@@ -79,8 +79,13 @@ class IdentityPredictor(Predictor):
         (x, y) of the network's input is row y, column x.
         """
         maps = outputs["heatmap"]
-        size = (int(maps.shape[2] * stride), int(maps.shape[3] * stride))
+        size = [_enlarged(side, stride) for side in maps.shape[2:]]
         maps = F.interpolate(maps, size, mode="bilinear", antialias=True)
         if self.apply_sigmoid:
             maps = maps.sigmoid()
         return {"heatmap": maps.permute(0, 2, 3, 1)}
+
+
+def _enlarged(side: int, stride: float) -> int:
+    # int() of a size makes it a constant where a network is exported for images of any size
+    return side * int(stride) if stride == int(stride) else int(side * stride)
