@@ -57,6 +57,7 @@ def demo_command(output: Path, overwrite: bool, device: str | None) -> None:
     from dlcore.inference.evaluation import evaluate
     from dlcore.inference.loading import load_estimator
     from dlcore.inference.trained_run import TrainedRun
+    from dlcore.runs.report.writing import refresh_report
     from dlcore.testing.animals import write_animals
 
     log_to_terminal()
@@ -69,6 +70,7 @@ def demo_command(output: Path, overwrite: bool, device: str | None) -> None:
     host = make_host(())
     loaded = load_config(config_path, host)
     train(loaded, host, RunRequest(output, device=device))
+    refresh_report(output)
     # the last one, not the best: the test images have had no say in it
     run = TrainedRun.open(output, host)
     snapshot = run.snapshot("last")
@@ -86,7 +88,7 @@ def demo_command(output: Path, overwrite: bool, device: str | None) -> None:
         f"{result['error_percent_of_length']:.1f} % of the animal's length\n"
         f"(always predicting the mean pose: {result['mean_pose_error_px']:.1f} pixels)\n"
         f"picture: {output / 'predictions.png'}\n"
-        f"run:     {output} ({snapshot.name}, learning_curves.png, learning_stats.csv)\n"
+        f"run:     {output} ({snapshot.name}, report.html, learning_stats.csv)\n"
         f"done in {result['seconds']:.0f} s"
     )
 
