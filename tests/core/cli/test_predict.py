@@ -8,30 +8,15 @@ import cv2
 import pandas as pd
 import pytest
 import torch
-import yaml
 
-from dlcore.config.loading import load_config
-from dlcore.engine.assembly import build_model
-from dlcore.interfaces import PoseTask
-from tests.integration.conftest import small_config
+from tests.core.cli.untrained_run import untrained_run
 from tests.videos import frame, write_video
-
-TASK = PoseTask(("snout", "tail"))
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, host):
     """The folder of a run whose network is as it was made."""
-    folder = tmp_path_factory.mktemp("first")
-    config = small_config(folder)
-    del config["dataset"]
-    config["metadata"] = {"bodyparts": ["snout", "tail"], "individuals": ["individual_1"]}
-    path = folder / "pytorch_config.yaml"
-    path.write_text(yaml.safe_dump(config))
-    model = build_model(host, load_config(path, host).config, TASK, fresh=True)
-    content = {"metadata": {"epoch": 3}, "model": model.state_dict()}
-    torch.save(content, folder / "snapshot-003.pt")
-    return folder
+    return untrained_run(tmp_path_factory.mktemp("first"), host)
 
 
 @pytest.fixture
