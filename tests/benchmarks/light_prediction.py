@@ -10,8 +10,10 @@ import av
 import torch
 
 from dlcore.cli.options import make_host
+from dlcore.engine.assembly import build_model
 from dlcore.engine.devices import resolve_device
-from dlcore.inference.loading import load_estimator
+from dlcore.engine.precision import Precision
+from dlcore.engine.snapshots import load_snapshot, load_weights
 from dlcore.inference.trained_run import TrainedRun
 from tests.benchmarks.light_training import now
 from tests.benchmarks.processes import tell
@@ -58,14 +60,18 @@ def model_speed(
 ) -> float:
     """Images per second of the network alone."""
     run = TrainedRun.open(folder, make_host())
-    network = load_estimator(run, device=device, precision=precision, batch_size=shape[0]).network
-    where = network.computation
-    images = torch.randn(shape, device=device).contiguous(memory_format=where.memory_format)
+    config, path = run.loaded.config, run.snapshot(None)
+    layout = torch.channels_last if config.runner.channels_last else torch.contiguous_format
+    model = build_model(run.host, config, run.task, fresh=False)
+    load_weights(model, load_snapshot(path)["model"], path)
+    model = model.to(device).to(memory_format=layout).eval()
+    images = torch.randn(shape, device=device).contiguous(memory_format=layout)
+    arithmetic = Precision(precision, device.type)
     for number in range(_WARM_UP + batches):
         if number == _WARM_UP:
             start = now(device)
-        with where.precision.autocast():
-            network.model(images)
+        with arithmetic.autocast():
+            model(images)
     return batches * shape[0] / (now(device) - start)
 
 
