@@ -176,7 +176,7 @@ def _linear_axis(values: Sequence[float], *, zero: bool) -> _Axis:
     low, high = min(values), max(values)
     low = min(low, 0.0) if zero else low
     if high - low <= 1e-9 * max(abs(high), abs(low)):
-        low, high = low - (abs(low) * 0.1 or 1.0), high + (abs(high) * 0.1 or 1.0)
+        low, high = low - abs(low) * 0.1, high + (abs(high) * 0.1 or 1.0)
     ticks = _nice_ticks(low, high, 5)
     return _Axis(ticks[0], ticks[-1], HEIGHT - BOTTOM, TOP, ticks=tuple(ticks))
 
