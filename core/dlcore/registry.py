@@ -93,7 +93,9 @@ class Registry:
 
     def _unknown(self, name: str) -> str:
         near = self._near(name)
-        lines = [f"no plugin offers a {singular(self.kind)} named {name!r}"]
+        kind = singular(self.kind)
+        article = "an" if kind[0] in "aeiou" else "a"
+        lines = [f"no plugin offers {article} {kind} named {name!r}"]
         lines += [
             f"  did you mean {written!r}? (from plugin {plugin!r})" for written, plugin in near
         ]

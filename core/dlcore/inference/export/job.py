@@ -205,8 +205,8 @@ class _Job:
             )
         if self.any_size and not (height is None and width is None):
             raise ExportError(
-                f"the exported network takes images of {width}x{height} only: something in the "
-                f"model makes their size a constant; choose one size with --size"
+                f"the exported network takes images of {width or 'any'}x{height or 'any'} only: "
+                f"something in the model makes their size a constant; choose one size with --size"
             )
 
     def _check(self, backend: InferenceBackend, description: Mapping[str, Any]) -> list[Parity]:
