@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +21,11 @@ from dlcore.runs.state import RunState, state_of
 
 _PROFILE = "profile/"
 _WORST_IMAGES = 10
+_TRAINING_IMAGES = re.compile(r"(\d+) training")
+_PAUSE = 10
+"""A step of so many usual ones from epoch to epoch is a pause: the run was resumed."""
+_LEAST_SECONDS = 20
+"""The log tells seconds; shares of shorter times are not known."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,8 @@ class StagePart:
         speed: Images per second over the epochs, as a chart; none where unknown.
         images_per_s: In training, of the median epoch.
         epoch_seconds: From one epoch's end to the next, in the median; None where unknown.
+        training_share: Percent of the time between the first and the last epoch's end in which the
+            model was trained; the rest are evaluations and snapshots. None where unknown.
         profile: Where the time of an epoch goes, the largest part first; empty if not profiled.
         log: What the log says.
     """
@@ -52,6 +60,7 @@ class StagePart:
     speed: list[Chart]
     images_per_s: float | None
     epoch_seconds: float | None
+    training_share: float | None
     profile: list[Part]
     log: StageLog
 
@@ -129,7 +138,9 @@ def gather(folder: Path) -> Contents:
     """
     run = open_run(folder)
     log = read_log(folder / LOG_FILE, run.stages)
-    stages = [_stage(stage, log.stages[stage.name]) for stage in run.stages]
+    found = _TRAINING_IMAGES.search(log.data)
+    images = int(found[1]) if found is not None else 0
+    stages = [_stage(stage, log.stages[stage.name], images) for stage in run.stages]
     records, problems = read_evaluations(folder)
     evaluations = []
     for record in records:
@@ -155,7 +166,7 @@ def gather(folder: Path) -> Contents:
     )
 
 
-def _stage(stage: StageRecord, log: StageLog) -> StagePart:
+def _stage(stage: StageRecord, log: StageLog, images: int) -> StagePart:
     last = {
         title: stage.curves[name][1][-1]
         for title, name in (("train", TRAIN_LOSS), ("test", EVAL_LOSS))
@@ -170,9 +181,26 @@ def _stage(stage: StageRecord, log: StageLog) -> StagePart:
         speed_chart(log.speeds),
         statistics.median(log.speeds.values()) if log.speeds else None,
         statistics.median(steps) if steps else None,
+        _training_share(log, images),
         _profile(stage),
         log,
     )
+
+
+def _training_share(log: StageLog, images: int) -> float | None:
+    """From the speed of each epoch and the time that it took with everything around it."""
+    epochs = sorted(log.times)
+    steps = {
+        epoch: (log.times[epoch] - log.times[former]).total_seconds()
+        for former, epoch in pairwise(epochs)
+        if log.speeds.get(epoch) and epoch == former + 1
+    }
+    usual = statistics.median(steps.values()) if steps else 0.0
+    counted = {epoch: step for epoch, step in steps.items() if step <= _PAUSE * max(usual, 1.0)}
+    busy, passed = sum(images / log.speeds[epoch] for epoch in counted), sum(counted.values())
+    if not images or passed < _LEAST_SECONDS:
+        return None
+    return min(100 * busy / passed, 100.0)
 
 
 def _profile(stage: StageRecord) -> list[Part]:
