@@ -87,7 +87,9 @@ def main(arguments: list[str] | None = None) -> int:
         for number in range(1, args.rounds + 1):
             session.measure(args.what, number)
             finish()
-        session.measure_once(args.what)
+        for what in args.what:
+            session.measure_once([what])
+            finish()
         results = finish()
     sys.stdout.write(render(results, markdown=args.markdown) + "\n")
     return 1 if session.problems else 0
