@@ -5,7 +5,7 @@ Legend: I images, G true individuals, K keypoints; padding is NaN, or False.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -63,7 +63,7 @@ def keypoint_errors(
     """
     pairs = Pairs.of(predictions, truth)
     if single_animal:
-        pairs = Pairs(pairs.predicted, pairs.true[:, :1], pairs.rows)
+        pairs = replace(pairs, true=pairs.true[:, :1])
     matches = first_with_first(pairs) if single_animal else by_overlap(pairs)
     labelled = np.asarray(np.isfinite(pairs.true).all(axis=3))
     distances = np.full(labelled.shape, np.nan)

@@ -22,7 +22,6 @@ from dlcore.engine.pose_matching import (
     first_with_first,
     matched_distances,
     matched_scores,
-    mean_scores,
     nearest_individuals,
     num_keypoints_of,
     rival_overlap,
@@ -205,7 +204,7 @@ def _average_precision(pairs: Pairs, sigmas: FloatArray, margin: float) -> tuple
         return np.nan, np.nan
     nearest, overlap = nearest_individuals(pairs, sigmas, margin)
     overlap = np.where(counts, overlap, -1.0)
-    order = np.argsort(-mean_scores(pairs.predicted)[counts], kind="stable")
+    order = np.argsort(-pairs.confidence[counts], kind="stable")
     own = overlap[counts][order]
     rival = rival_overlap(nearest, overlap)[counts][order]
     precisions, recalls = [], []

@@ -32,11 +32,15 @@ class Pairs:
     Attributes:
         predicted: (I, P, K, 3) x, y, score; in an image by descending mean score, if sorted.
         true: (I, G, K, 2) x, y.
+        confidence: (I, P) mean score of each prediction, NaN where it is missing. A keypoint with a
+            score but no place counts, as in DeepLabCut: limbs that are not found make a pose less
+            sure.
         rows: (I, P) the row that each prediction has in the array that it was given in.
     """
 
     predicted: FloatArray
     true: FloatArray
+    confidence: FloatArray
     rows: IntArray
 
     @classmethod
@@ -60,15 +64,17 @@ class Pairs:
         if len(widths) > 1:
             raise ValueError(f"numbers of keypoints differ: {', '.join(map(str, sorted(widths)))}")
         keypoints = widths.pop() if widths else 0
-        predicted = _padded(predictions, keypoints)
-        predicted[~(predicted[..., 2] >= 0)] = np.nan
-        true = _padded(truth, keypoints)
-        true[~(true[..., 2] > 0)] = np.nan
+        given = _padded(predictions, keypoints)
+        predicted = _complete(given, given[..., 2] >= 0)
+        confidence = np.where(num_keypoints_of(predicted) > 0, _mean_scores(given[..., 2]), np.nan)
+        labels = _padded(truth, keypoints)
+        true = _complete(labels, labels[..., 2] > 0)
         rows = np.broadcast_to(np.arange(predicted.shape[1]), predicted.shape[:2])
         if sort:  # NaN, the missing, come last
-            rows = np.argsort(-mean_scores(predicted), axis=1, kind="stable")
+            rows = np.argsort(-confidence, axis=1, kind="stable")
             predicted = np.take_along_axis(predicted, rows[:, :, None, None], axis=1)
-        return cls(predicted, true[..., :2], rows)
+            confidence = np.take_along_axis(confidence, rows, axis=1)
+        return cls(predicted, true[..., :2], confidence, rows)
 
     @property
     def num_keypoints(self) -> int:
@@ -77,20 +83,27 @@ class Pairs:
 
 
 def _padded(poses: Poses, keypoints: int) -> FloatArray:
-    """(I, N, K, 3) with incomplete keypoints NaN; N is at least 1."""
+    """(I, N, K, 3); N is at least 1."""
     most = max([1, *(len(array) for array in poses)])
     padded = np.full((len(poses), most, keypoints, 3), np.nan)
     for row, array in zip(padded, poses, strict=True):
         row[: len(array)] = array[..., :3]
-    padded[~np.isfinite(padded).all(axis=-1)] = np.nan
     return padded
 
 
-def mean_scores(predicted: FloatArray) -> FloatArray:
-    """(I, P) mean score over the keypoints that are there, NaN where none is."""
-    there = num_keypoints_of(predicted)
-    with np.errstate(invalid="ignore"):
-        return np.where(there > 0, np.nansum(predicted[..., 2], axis=2) / there, np.nan)
+def _complete(poses: FloatArray, wanted: BoolArray) -> FloatArray:
+    """The same (I, N, K, 3) with keypoints NaN that are incomplete or not wanted."""
+    there = np.isfinite(poses).all(axis=-1) & wanted
+    return np.where(there[..., None], poses, np.nan)
+
+
+def _mean_scores(scores: FloatArray) -> FloatArray:
+    """(I, P) mean over the scores (I, P, K) that are not below 0, NaN where there are none."""
+    there = np.isfinite(scores) & (scores >= 0)
+    count = there.sum(axis=2)
+    return np.where(
+        count > 0, np.where(there, scores, 0).sum(axis=2) / np.maximum(count, 1), np.nan
+    )
 
 
 def num_keypoints_of(poses: FloatArray) -> IntArray:

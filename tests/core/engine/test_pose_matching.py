@@ -21,6 +21,19 @@ def test_sorted_poses_know_their_rows() -> None:
     assert unsorted.rows.tolist() == [[0, 1]]
 
 
+def test_a_keypoint_with_a_score_and_no_place_makes_a_pose_less_sure() -> None:
+    poses = np.array([ANIMAL[0], ANIMAL[0], ANIMAL[0]])
+    poses[:, :, 2] = [[0.5] * 3, [0.9, 0.9, 0.0], [0.9, 0.9, -1]]
+    poses[1, 2, :2] = np.nan
+    nothing = np.full((1, 3, 3), np.nan)
+
+    pairs = Pairs.of([poses, nothing], [ANIMAL, ANIMAL])
+
+    np.testing.assert_allclose(pairs.confidence[0], [0.9, 0.6, 0.5])
+    assert pairs.rows[0].tolist() == [2, 1, 0]
+    assert np.isnan(pairs.confidence[1]).all()
+
+
 def test_extents_are_those_of_what_is_labelled() -> None:
     pairs = Pairs.of([ANIMAL], [ANIMAL])
 
