@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -83,6 +84,19 @@ def test_the_flies_are_kept_apart(shared, every):
     assert found.found > 1.7 * len(truth) * 0.9
     assert found.switches <= (0 if every == 1 else 2)  # chance: half of all frames
     assert found.share_kept > 0.99
+
+
+def test_flies_as_a_trained_model_finds_them_are_kept_apart(shared):
+    """Of every fifth frame, in the order of their scores; found by examples/flies_pair/top_down."""
+    with np.load(Path(__file__).with_name("flies_found.npz")) as file:
+        found = file["poses"].astype(np.float64)
+    truth = _flies(shared / "data" / "videos" / "flies_pair.tracks.csv")[::5]
+    task = PoseTask(tuple(f"k{n}" for n in range(truth.shape[2])), individuals=("a", "b"))
+
+    kept = identity_switches(tracked(OKSTracker(task), found), truth)
+
+    assert identity_switches(found, truth).switches > 40
+    assert (kept.found, kept.switches, kept.share_kept) == (440, 0, 1.0)
 
 
 def _flies(path):
