@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from dlcore.cli.completing import run_folders
-from dlcore.cli.options import block_of, make_host, plugin_option, set_option
+from dlcore.cli.options import (
+    backend_block,
+    backend_option,
+    block_of,
+    exported_option,
+    make_host,
+    plugin_option,
+    set_option,
+)
 from dlcore.cli.text import table
 
 if TYPE_CHECKING:
@@ -78,6 +86,8 @@ Examples:
     help="Arithmetic of the networks.",
 )
 @click.option("--batch-size", type=click.IntRange(min=1), help="Default: that of the training.")
+@backend_option
+@exported_option
 @click.option(
     "--pictures",
     type=click.IntRange(min=0),
@@ -116,6 +126,8 @@ def evaluate_command(
     device: str | None,
     precision: str,
     batch_size: int | None,
+    backend: str,
+    exported: Path | None,
     pictures: int,
     formats: tuple[str, ...],
     output: Path | None,
@@ -165,6 +177,8 @@ def evaluate_command(
         precision=precision,
         batch_size=batch_size,
         with_detector=boxes == "detector",
+        backend=backend_block(backend),
+        exported=exported,
     )
     contents: dict[str, dict[str, Any]] = {}
     done: list[EvaluatedSplit] = []

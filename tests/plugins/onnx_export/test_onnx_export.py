@@ -61,7 +61,7 @@ def test_the_example_of_the_page_needs_no_dlcore(folder, monkeypatch, capsys):
 
     exec(compile(example, str(PAGE), "exec"), {})
 
-    assert imported == {"json", "cv2", "numpy", "onnxruntime"}
+    assert imported == {"json", "pathlib", "cv2", "numpy", "onnxruntime"}
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["snout", "tail"]
     (expected,) = load_model(folder).predict([folder / "frame.png"])
