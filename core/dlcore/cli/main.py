@@ -64,6 +64,9 @@ COMMANDS = {
     "predict": CommandSource(
         "dlcore.cli.predict:predict_command", "Find poses in videos and images."
     ),
+    "export": CommandSource(
+        "dlcore.cli.export:export_command", "Write a trained model to a file for other programs."
+    ),
     "list": CommandSource("dlcore.cli.list:list_command", "List the installed components by kind."),
     "show": CommandSource("dlcore.cli.show:show_command", "Show a component and its options."),
     "plugins": CommandSource(
