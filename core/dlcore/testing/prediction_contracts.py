@@ -61,6 +61,10 @@ def _check_files(writer: PredictionWriter, place: Path, frames: list[PredictedFr
         all(name == Path(name).name for name in files),
         f"{what}: files must be names without folders, got {files}",
     )
+    expect(
+        set(writer.shared_files) <= set(files),
+        f"{what}: shared_files must be some of its files, got {writer.shared_files}",
+    )
     before = copy.deepcopy(frames)
     for start in range(0, len(frames), 7):
         writer.write(frames[start : start + 7])

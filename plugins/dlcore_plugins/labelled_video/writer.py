@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from fractions import Fraction
@@ -12,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, PositiveInt
 
-from dlcore.interfaces import PredictedFrame, PredictionJob, PredictionWriter
+from dlcore.interfaces import PredictedFrame, Prediction, PredictionJob, PredictionWriter
 from dlcore_plugins.labelled_video.drawing import Style, draw, fit
+
+LOGGER = logging.getLogger("dlcore")
 
 _IMAGES_PER_SECOND = 2
 _CODECS = ("libx264", "mpeg4")
@@ -53,6 +56,7 @@ class LabelledVideoWriter(PredictionWriter):
         self._stream: Any = None
         self._size = (0, 0)
         self._broken_before = 0
+        self._found = self._drawn_any = False
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -74,6 +78,13 @@ class LabelledVideoWriter(PredictionWriter):
         for packet in self._stream.encode():
             self._container.mux(packet)
         self._container.close()
+        if self._found and not self._drawn_any:
+            LOGGER.warning(
+                "%s shows nothing: no keypoint has a score of %g; lower the bar, for example with "
+                "--format '{type: labelled_video, pcutoff: 0.1}'",
+                self.files[0],
+                self.style.pcutoff,
+            )
 
     def abandon(self) -> None:
         """Close the file."""
@@ -103,7 +114,15 @@ class LabelledVideoWriter(PredictionWriter):
         height, width = frame.pixels.shape[:2]
         if self._container is None:
             self._open(width, height)
+        self._look_at(frame.prediction)
         return draw(frame.pixels, frame.prediction, self._job.task, self.style)
+
+    def _look_at(self, prediction: Prediction) -> None:
+        for points in (prediction.poses, prediction.unique):
+            if points is not None:
+                scores = points[..., 2][np.isfinite(points).all(axis=-1)]
+                self._found |= bool(scores.size)
+                self._drawn_any |= bool((scores >= self.style.pcutoff).any())
 
     def _add(self, pixels: npt.NDArray[np.uint8]) -> None:
         fitted = fit(pixels, self._size)

@@ -66,3 +66,10 @@ def test_unsure_keypoints_are_not_drawn():
     drawn = draw(unsure.pixels, unsure.prediction, TASK, Style(pcutoff=0.6))
 
     np.testing.assert_array_equal(drawn, unsure.pixels)
+
+
+@pytest.mark.parametrize(("score", "told"), [(0.5, True), (0.7, False)])
+def test_a_video_that_shows_nothing_says_how_to_see_more(tmp_path, caplog, score, told):
+    written(tmp_path, [frame(0, (95, 63), score=score)])
+
+    assert ("no keypoint has a score of 0.6" in caplog.text) == told
