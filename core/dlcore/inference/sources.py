@@ -189,6 +189,7 @@ def find_sources(named: Sequence[str]) -> Found:
         DataError: If one of them stands for nothing.
     """
     found = Found([], {})
+    seen: set[Path] = set()
     for name in named:
         for path in _expanded(name):
             if path.is_dir():
@@ -203,7 +204,9 @@ def find_sources(named: Sequence[str]) -> Found:
             else:
                 files = [path]
             for file in files:
-                _sort_in(file, found)
+                if file not in seen:
+                    seen.add(file)
+                    _sort_in(file, found)
     return found
 
 
@@ -222,10 +225,8 @@ def _expanded(name: str) -> list[Path]:
 
 def _sort_in(path: Path, found: Found) -> None:
     if _is_image(path):
-        images = found.images.setdefault(path.parent, [])
-        if path not in images:
-            images.append(path)
-    elif path not in found.videos:  # whatever its ending is, decoding tells
+        found.images.setdefault(path.parent, []).append(path)
+    else:  # whatever its ending is, decoding tells
         found.videos.append(path)
 
 
