@@ -17,6 +17,8 @@ from dlcore.errors import ConfigError, ExportError, SnapshotError
 from dlcore.inference.export.job import ExportOptions, export_run
 from dlcore.inference.export.network import Output
 from dlcore.inference.export.parity import compare
+from dlcore.inference.images import InputImage
+from dlcore.inference.loading import load_estimator
 from dlcore.inference.trained_model import TrainedModel
 from dlcore.inference.trained_run import TrainedRun
 from dlcore.plugin_host import PluginHost
@@ -251,3 +253,67 @@ def test_the_commands_export_and_predict_go_together(folder, tmp_path, capsys):
         (file,) = output.glob("*.json")
         found.append(np.array([one["keypoints"] for one in json.loads(file.read_text())]))
     np.testing.assert_allclose(found[0], found[1], atol=1e-2)
+
+
+def crops_run(folder, host, **model):
+    """A run on crops of two animals, with a network as it was made."""
+    write_animals(folder / "data", num_train=1, num_test=2, size=96, num_animals=2)
+    config = small_config(folder / "data")
+    config["method"] = "ctd" if model else "td"
+    for section in ("train", "inference"):
+        config["data"][section]["top_down_crop"] = {"width": 64, "height": 48}
+    config["model"]["backbone"] = model or config["model"]["backbone"]
+    path = folder / "pytorch_config.yaml"
+    path.write_text(yaml.safe_dump(config))
+    run = TrainedRun.open(folder, host)
+    network = build_model(host, run.loaded.config, run.task, fresh=True)
+    content = {"metadata": {"epoch": 1}, "model": network.state_dict()}
+    torch.save(content, folder / "snapshot-001.pt")
+    return run
+
+
+def test_a_top_down_network_takes_crops_of_one_size(tmp_path, fake_host):
+    run = crops_run(tmp_path, fake_host)
+
+    report = export_run(run, ExportOptions(MEMORY))
+
+    told = report.description
+    assert told["inputs"][0]["shape"] == ["batch", 3, 48, 64]
+    assert told["size"] == [64, 48]
+    assert told["preparation"]["crop"] == {
+        "width": 64,
+        "height": 48,
+        "margin": 0,
+        "with_context": True,
+    }
+    assert told["detector_included"] is False
+    assert {parity.count for parity in report.parities if parity.images == "real"} == {1, 4}
+    box = np.array([[10.0, 10.0, 40.0, 40.0]])
+    pixels = np.random.default_rng(0).integers(0, 255, (96, 96, 3), dtype=np.uint8)
+    image = InputImage(pixels, boxes=box)
+    found = [
+        load_estimator(run, with_detector=False, backend=backend).predict([image])[0]
+        for backend in ("torch", "memory")
+    ]
+    np.testing.assert_allclose(found[0].poses, found[1].poses, atol=1e-3)
+    with pytest.raises(ExportError, match="takes crops, which are 64x48"):
+        export_run(run, ExportOptions(MEMORY, size=(64, 64), overwrite=True))
+
+
+def test_a_conditional_network_takes_rough_poses_too(tmp_path, fake_host):
+    inner = small_config(tmp_path)["model"]["backbone"]
+    encoder = {"type": "StackedKeypointEncoder", "num_joints": "num_bodyparts"}
+    run = crops_run(tmp_path, fake_host, type="CondPreNet", backbone=inner, kpt_encoder=encoder)
+
+    report = export_run(run, ExportOptions(MEMORY))
+
+    first, second = report.description["inputs"]
+    assert (first["name"], second["name"]) == ("images", "conditions")
+    assert second["shape"] == ["batch", len(run.task.keypoints), 3]
+    assert {parity.images for parity in report.parities} == {"random", "real"}
+    rough = np.full((1, len(run.task.keypoints), 3), 30.0)
+    rough[..., 1] += np.arange(len(run.task.keypoints))
+    pixels = np.random.default_rng(0).integers(0, 255, (96, 96, 3), dtype=np.uint8)
+    image = InputImage(pixels, conditions=rough)
+    found = [load_estimator(run, backend=b).predict([image])[0] for b in ("torch", "memory")]
+    np.testing.assert_allclose(found[0].poses, found[1].poses, atol=1e-3)
