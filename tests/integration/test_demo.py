@@ -17,7 +17,7 @@ def test_the_demo_learns_and_leaves_what_it_promises(tmp_path, capsys):
     result = json.loads((folder / "demo.json").read_text())
     assert result["error_percent_of_length"] < 4
     assert result["error_px"] < result["mean_pose_error_px"] / 5
-    for name in ("predictions.png", "learning_curves.png", "learning_stats.csv", "train.txt"):
+    for name in ("predictions.png", "learning_curves.png", "report.html", "train.txt"):
         assert (folder / name).stat().st_size > 0
     assert (folder / "animals" / "train.json").is_file()
     assert list_snapshots(folder)
