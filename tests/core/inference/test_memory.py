@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -44,7 +45,18 @@ def predicted(folder: Path, count: int) -> dict:
     return json.loads(done.stdout)
 
 
-LONG = pytest.param(1_000, 100_000, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])
+LONG = pytest.param(
+    1_000,
+    100_000,
+    marks=[
+        pytest.mark.slow,
+        pytest.mark.timeout(3600),
+        pytest.mark.skipif(
+            "DLCORE_LONG_TESTS" not in os.environ,
+            reason="takes minutes: set DLCORE_LONG_TESTS=1 to run it",
+        ),
+    ],
+)
 
 
 @pytest.mark.parametrize(("few", "many"), [(500, 5_000), LONG])
