@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
 
 import onnxscript  # noqa: F401  what torch needs; asked for here, so that its absence is explained
@@ -42,8 +44,9 @@ class OnnxExporter(Exporter):
     ) -> None:
         """Write one file; see `Exporter.export`."""
         try:
-            with torch.no_grad(), warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of torch to itself
+            # torch prints whole graphs where it fails, and warns itself
+            with torch.no_grad(), redirect_stderr(StringIO()), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
                 program = torch.onnx.export(
                     network,
                     tuple(one.example for one in inputs),

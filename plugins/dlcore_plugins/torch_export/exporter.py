@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
 
 import torch
@@ -37,8 +39,9 @@ class TorchExporter(Exporter):
         shapes = tuple(dict.fromkeys(one.dynamic, Dim.AUTO) or None for one in inputs)
         extra = {keys.METADATA: metadata, keys.OUTPUTS: "\n".join(outputs)}
         try:
-            with torch.no_grad(), warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of torch to itself
+            # torch prints whole graphs where it fails, and warns itself
+            with torch.no_grad(), redirect_stderr(StringIO()), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
                 program = torch.export.export(
                     network, tuple(one.example for one in inputs), dynamic_shapes=shapes
                 )
