@@ -234,6 +234,20 @@ def test_only_rare_moves_between_equal_places_are_forgiven():
     assert json.dumps(missing.to_json(), allow_nan=False)
 
 
+def test_places_far_outside_the_image_may_differ_by_as_much_as_floats_do():
+    poses = Output("bodypart", "poses", True)
+    near, far = (torch.full((1, 1, 4, 3), value) for value in (100.0, 1e7))
+
+    def parity(expected, difference):
+        return compare(
+            "random", (100, 80), {poses: expected}, {poses.name: expected + difference}, 0.01
+        )
+
+    assert not parity(near, torch.tensor((0.02, 0.0, 0.0))).within(0.01)
+    assert parity(far, torch.tensor((2.0, 0.0, 0.0))).within(0.01)
+    assert not parity(far, torch.tensor((2e4, 0.0, 0.0))).within(0.01)
+
+
 def test_the_commands_export_and_predict_go_together(folder, tmp_path, capsys):
     """With torch.export, the quicker of the two that come with dlcore."""
     image = next((folder / "data").rglob("*.png"))

@@ -26,7 +26,9 @@ class Parity:
         count: Images in the batch.
         size: (width, height) of the images as the network gets them.
         points: Keypoints that were compared.
-        pixels: Of places, in pixels; None where nothing is decoded.
+        pixels: Of places, in pixels; None where nothing is decoded. Far outside the image, where an
+            untrained network may see keypoints, it is a fraction of the way there: the image's
+            longer side counts as one.
         scores: Of scores; None where nothing is decoded.
         maps: Of other outputs, as a fraction of the largest value if that is above 1; None where
             there are none.
@@ -106,7 +108,8 @@ def _compare_poses(parity: Parity, expected: Tensor, given: Tensor, tolerance: f
         parity.pixels = parity.scores = math.inf
         return
     apart = (expected - given).nan_to_num(0.0)
-    places = apart[..., :2].norm(dim=-1)
+    away = expected[..., :2].nan_to_num(0.0).norm(dim=-1) / max(parity.size)
+    places = apart[..., :2].norm(dim=-1) / away.clamp(min=2.0).sub(1.0)
     scores = apart[..., 2:].abs().amax(dim=-1)
     moved = (places > tolerance) & (scores <= SCORE_TOLERANCE)
     if int(moved.sum()) <= math.ceil(_RARE * places.numel()):
