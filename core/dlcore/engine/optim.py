@@ -62,7 +62,26 @@ def build_optimizer(
         message = f"{name!r} computes the loss several times in a step, which training does not do"
         raise ConfigError([Problem(f"{key}.type", message)])
     _check(cls, ("params",), params, f"{key}.params")
-    return _construct(name, lambda: cls(parameters, **params), f"{key}.params")
+    weights = list(parameters)
+    if _can_be_fused(cls, params, weights):
+        params = params | {"fused": True}
+    return _construct(name, lambda: cls(weights, **params), f"{key}.params")
+
+
+_FUSED = ("SGD", "Adam", "AdamW")
+"""Optimizers of which torch has one kernel for all that a step does to a weight."""
+
+
+def _can_be_fused(
+    cls: type[Optimizer], params: Mapping[str, Any], weights: Sequence[torch.nn.Parameter]
+) -> bool:
+    """Whether the quickest form of an optimizer fits; one that the config asks for stays."""
+    chosen = {"fused", "foreach", "capturable", "differentiable"} & params.keys()
+    return (
+        cls.__name__ in _FUSED
+        and not chosen
+        and all(w.device.type in ("cpu", "cuda") and w.is_floating_point() for w in weights)
+    )
 
 
 def build_scheduler(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
 
+from dlcore.engine.cpu_norms import FastNorms
 from dlcore.errors import TrainingError
 
 WORTHWHILE = 1.15
@@ -26,12 +27,14 @@ class Precision:
     name: str
     device_type: str
 
-    def autocast(self) -> AbstractContextManager[object]:
+    @contextmanager
+    def autocast(self) -> Iterator[None]:
         """The context in which a model's forward pass runs."""
-        if self.name == "fp32":
-            return nullcontext()
-        dtype = torch.bfloat16 if self.name == "bf16" else torch.float16
-        return torch.autocast(self.device_type, dtype=dtype)
+        dtype = torch.float16 if self.name == "fp16" else torch.bfloat16
+        lower = torch.autocast(self.device_type, dtype=dtype, enabled=self.name != "fp32")
+        norms = FastNorms() if self.device_type == "cpu" else nullcontext()
+        with lower, norms:
+            yield
 
     def make_scaler(self) -> torch.amp.GradScaler:
         """A gradient scaler; it does nothing but for fp16."""

@@ -14,6 +14,7 @@ from torch import nn
 import dlcore
 from dlcore.config.loading import LoadedConfig
 from dlcore.data.device import to_device
+from dlcore.engine.allocator import keep_freed_memory
 from dlcore.engine.assembly import build_detector, build_model, input_size_of
 from dlcore.engine.batch_size import BatchSize, choose_batch_size
 from dlcore.engine.devices import resolve_device
@@ -106,6 +107,8 @@ def _train(
         try:
             gpus = loaded.config.runner.gpus
             device = resolve_device(request.device or loaded.config.device, gpus, world.local_rank)
+            if device.type == "cpu":
+                keep_freed_memory()
             run = _Run(loaded, host, request, world, folder, room, status, device)
             run.train(stages, sources)
         except ConfigError as error:

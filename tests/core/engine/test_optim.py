@@ -339,3 +339,22 @@ def test_a_schedule_that_ends_too_early_is_found_out_before_training(host: Plugi
     assert len(preview(host, given, sgd(), 5, "s")) == 5
     with pytest.raises(ConfigError, match="s: OneCycleLR has no learning rate for epoch 7"):
         preview(host, given, sgd(), 9, "s")
+
+
+@pytest.mark.parametrize(
+    ("block", "fused"),
+    [
+        ({"type": "AdamW", "params": {"lr": 0.1}}, True),
+        ({"type": "SGD", "params": {"lr": 0.1, "momentum": 0.9}}, True),
+        ({"type": "AdamW", "params": {"lr": 0.1, "foreach": True}}, None),
+        ({"type": "AdamW", "params": {"lr": 0.1, "fused": False}}, False),
+        ({"type": "Adamax", "params": {"lr": 0.1}}, None),
+    ],
+)
+def test_the_fused_form_of_an_optimizer_is_taken_unless_the_config_chooses(host, block, fused):
+    weights = [torch.nn.Parameter(torch.ones(3))]
+    optimizer = build_optimizer(host, block, weights, "runner.optimizer")
+    assert optimizer.param_groups[0].get("fused") is fused
+    weights[0].grad = torch.ones(3)
+    optimizer.step()
+    assert (weights[0] < 1).all()
