@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-import torch._dynamo
 from torch import Tensor, nn
 
 from dlcore.engine.dry_run import try_step, untouched
@@ -47,6 +46,8 @@ class _Compiled(nn.Module):
         self._compiled = torch.compile(model)
 
     def forward(self, images: Tensor, conditions: Tensor | None = None) -> ModelOutputs:
+        import torch._dynamo  # takes seconds, which only those wait for who compile
+
         for tensor in (images, conditions):
             if tensor is not None and len(tensor) > 1:  # torch compiles anew for 1 in any case
                 torch._dynamo.maybe_mark_dynamic(tensor, 0)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 Array = npt.NDArray[np.float64]
@@ -41,6 +40,8 @@ def by_identity(poses: Array, scores: Array) -> Array:
         poses: (N, K, 3 or more) x, y, score, as for `identity_scores`.
         scores: (N, K, I), what that gives.
     """
+    from scipy.optimize import linear_sum_assignment  # half a second, for the few who need it
+
     confidence = np.nan_to_num(poses[..., 2]).clip(0)
     gain = (confidence[..., None] * scores).mean(axis=1)
     rows, individuals = linear_sum_assignment(gain, maximize=True)
