@@ -3,8 +3,6 @@
 This module is what plugins import. It never imports torch.
 """
 
-from importlib_metadata import PackageNotFoundError, version
-
 from dlcore.component import Component
 from dlcore.errors import (
     ComponentError,
@@ -19,10 +17,20 @@ from dlcore.errors import (
 )
 from dlcore.hookspecs import hookimpl
 
-try:
-    __version__ = version("dlcore")
-except PackageNotFoundError:  # pragma: no cover  a source tree that was never installed
-    __version__ = "0+unknown"
+__version__: str
+"""Of the installed package; looked up when it is asked for, which takes long."""
+
+
+def __getattr__(name: str) -> str:
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib_metadata import PackageNotFoundError, version
+
+    try:
+        return version("dlcore")
+    except PackageNotFoundError:  # pragma: no cover  a source tree that was never installed
+        return "0+unknown"
+
 
 __all__ = [
     "Component",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dlcore import __version__
+import dlcore
 from dlcore.cli.completing import detectors, net_types
 from dlcore.cli.default_net_type import default_net_type
 from dlcore.cli.detector_choice import choose_detector
@@ -190,7 +190,7 @@ def _config_text(values: Mapping[str, Any]) -> str:
     from dlcore.engine.template import config_text
 
     header = (
-        f"Written by `dlcore init` of dlcore {__version__}. To see every key and its value:\n"
+        f"Written by `dlcore init` of dlcore {dlcore.__version__}. To see every key and its value:\n"
         f"  dlcore explain {shlex.quote(FILE_NAME)}"
     )
     return config_text(values, header)

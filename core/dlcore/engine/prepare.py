@@ -12,6 +12,7 @@ from dlcore.config.loading import LoadedConfig
 from dlcore.config.resolved import resolved_config
 from dlcore.config.schema import RunConfig
 from dlcore.data.device import to_device
+from dlcore.engine.batch_size import repeated
 from dlcore.engine.callbacks import build_callbacks
 from dlcore.engine.compilation import compile_forward
 from dlcore.engine.distributed import ALONE, World
@@ -47,6 +48,9 @@ from dlcore.engine.training_run import TrainerView
 from dlcore.errors import ConfigError, Problem
 from dlcore.interfaces import Batch, PoseTask, RunInfo, Runner
 from dlcore.plugin_host import PluginHost
+
+TIMED = 2
+"""Images in the batch with which ways to compute are timed: all would take long on a CPU."""
 
 
 def prepare(
@@ -220,7 +224,8 @@ def settle_precision(
         and not (saved == "fp16" and device.type == "cpu")
     ):
         return Precision(saved, device.type), "as before"
-    return choose_precision(requested, device, timer(make_runner, batch))
+    few = repeated(batch, min(len(batch.images), TIMED))
+    return choose_precision(requested, device, timer(make_runner, few))
 
 
 def _warn_of_unused_schedule(trainer: Trainer, stage: Stage) -> None:
