@@ -16,6 +16,7 @@ from dlcore.building import build
 from dlcore.cli.options import make_host
 from dlcore.config.loading import load_config
 from dlcore.data.device import to_device
+from dlcore.engine.allocator import keep_freed_memory
 from dlcore.engine.assembly import build_model, input_size_of
 from dlcore.engine.compilation import compile_forward
 from dlcore.engine.devices import resolve_device
@@ -44,6 +45,8 @@ def main() -> None:
     section = stage.runner
     device = resolve_device(args.device, section.gpus)
     layout = torch.channels_last if section.channels_last else torch.contiguous_format
+    if device.type == "cpu":
+        keep_freed_memory()
     dataset = find_dataset(loaded, host)
     model = build_model(host, loaded.config, dataset.task, fresh=False)
     data = load_run_data(

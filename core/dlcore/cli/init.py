@@ -190,7 +190,8 @@ def _config_text(values: Mapping[str, Any]) -> str:
     from dlcore.engine.template import config_text
 
     header = (
-        f"Written by `dlcore init` of dlcore {dlcore.__version__}. To see every key and its value:\n"
+        f"Written by `dlcore init` of dlcore {dlcore.__version__}. "
+        f"To see every key and its value:\n"
         f"  dlcore explain {shlex.quote(FILE_NAME)}"
     )
     return config_text(values, header)
