@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from dlcore.data.chain import TransformChain
+from dlcore.engine.allocator import keep_freed_memory
 from dlcore.engine.assembly import build_detector, build_ready_detector
 from dlcore.engine.precision import Precision
 from dlcore.engine.setup import build_chain, normalization_of
@@ -50,6 +51,9 @@ def load_estimator(
 ) -> PoseEstimator[Any]:
     """The networks of a run, ready to find poses.
 
+    On a CPU the process keeps the memory that it frees from now on: predicting is several times
+    faster so.
+
     Args:
         run: What was trained.
         snapshot: Of the pose model; see `TrainedRun.snapshot`.
@@ -69,6 +73,8 @@ def load_estimator(
             no exported network of this snapshot.
     """
     device = device or torch.device("cpu")
+    if device.type == "cpu":
+        keep_freed_memory()
     config, task = run.loaded.config, run.task
     computation = Computation(
         device, Precision(precision, device.type), config.runner.channels_last

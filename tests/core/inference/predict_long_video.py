@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dlcore.engine.allocator import keep_freed_memory
 from dlcore.inference.estimators import PoseEstimator
 from dlcore.inference.predicting import predict_source
 from dlcore.inference.prediction_setup import PredictionOptions
@@ -57,6 +58,7 @@ def most_memory() -> int:
 
 def main(video: Path, folder: Path) -> None:
     folder.mkdir()
+    keep_freed_memory()  # as where a real model predicts
     model = stub_model(PluginHost.from_entry_points(), folder, TASK, batch_size=8)
     model.estimator = TwoInNoTime()
     options = PredictionOptions(output=folder, writers=[{"type": name} for name in WRITERS])
