@@ -10,6 +10,7 @@ import av
 import torch
 
 from dlcore.cli.options import make_host
+from dlcore.engine.allocator import keep_freed_memory
 from dlcore.engine.assembly import build_model
 from dlcore.engine.devices import resolve_device
 from dlcore.engine.precision import Precision
@@ -34,6 +35,8 @@ def main() -> None:
     decoded, size = decoder_speed(args.video)
     batches = max(1, min(_MOST_BATCHES, args.frames // args.batch_size))
     device = resolve_device(args.device, None)
+    if device.type == "cpu":
+        keep_freed_memory()
     model = model_speed(args.run, device, args.precision, (args.batch_size, 3, *size), batches)
     tell({"model_frames_per_s": model, "decoder_frames_per_s": decoded, "size": size[::-1]})
 

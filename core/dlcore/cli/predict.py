@@ -120,10 +120,10 @@ def _crop(ctx: click.Context, param: click.Parameter, value: str | None) -> Crop
 @click.option("--device", help="auto, cpu, cuda, cuda:1, mps. Default: `device` of the config.")
 @click.option(
     "--precision",
-    type=click.Choice(["fp32", "bf16", "fp16"]),
+    type=click.Choice(["fp32", "bf16", "fp16", "auto"]),
     default="fp32",
     show_default=True,
-    help="Arithmetic of the networks.",
+    help="Arithmetic of the networks; auto is the fastest that the device has.",
 )
 @backend_option
 @exported_option

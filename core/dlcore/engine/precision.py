@@ -80,6 +80,17 @@ def choose_precision(
     return (bf16 if faster else fp32), timing
 
 
+def precision_of(requested: str, device: torch.device) -> Precision:
+    """The way to compute predictions; with "auto" the fastest that the device has in hardware."""
+    if requested != "auto":
+        return Precision(requested, device.type)
+    if device.type == "cuda":
+        bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+        return Precision("bf16" if bf16 else "fp16", "cuda")
+    bf16 = device.type == "cpu" and _cpu_computes_bf16()
+    return Precision("bf16" if bf16 else "fp32", device.type)
+
+
 def _cpu_computes_bf16() -> bool:
     """Whether the CPU multiplies bf16 in hardware (AMX or AVX512-BF16), not by emulation."""
     names = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")

@@ -11,7 +11,8 @@ import torch
 from dlcore.data.chain import TransformChain
 from dlcore.engine.allocator import keep_freed_memory
 from dlcore.engine.assembly import build_detector, build_ready_detector
-from dlcore.engine.precision import Precision
+from dlcore.engine.precision import precision_of
+from dlcore.engine.run_folder import LOGGER
 from dlcore.engine.setup import build_chain, normalization_of
 from dlcore.engine.snapshots import list_snapshots, load_snapshot, load_weights
 from dlcore.errors import SnapshotError
@@ -60,7 +61,7 @@ def load_estimator(
         detector_snapshot: Of the detector of a top-down model, likewise.
         conditions: For a conditional model, goes before `inference.conditions` of the config.
         device: Where to compute; the CPU by default.
-        precision: "fp32", "bf16" or "fp16".
+        precision: "fp32", "bf16", "fp16", or "auto" for the fastest that the device has.
         batch_size: Images, or crops, at once; that of the training by default.
         with_detector: Whether a top-down model looks for boxes; else all images must have theirs.
         backend: What computes the poses: "torch", which is the default, or the name or the block of
@@ -76,18 +77,20 @@ def load_estimator(
     if device.type == "cpu":
         keep_freed_memory()
     config, task = run.loaded.config, run.task
-    computation = Computation(
-        device, Precision(precision, device.type), config.runner.channels_last
-    )
+    in_torch = uses_torch(backend)
+    arithmetic = precision_of(precision if in_torch or precision != "auto" else "fp32", device)
+    if precision == "auto":
+        LOGGER.info("precision: %s", arithmetic.name)
+    computation = Computation(device, arithmetic, config.runner.channels_last)
     size = batch_size or config.train_settings.images_at_once
     path = run.snapshot(snapshot)
     parts = pose_parts(run, size)
     compute: Callable[[Batch], Decoded]
-    if uses_torch(backend):
+    if in_torch:
         load_weights(parts.model, load_snapshot(path)["model"], path)
         compute = TorchNetwork(parts.model, parts.task, parts.normalization, computation)
     else:
-        require_fp32(precision)
+        require_fp32(arithmetic.name)
         compute = open_exported(run, parts, path, backend, exported, device)
     network = PoseNetwork(compute, parts.task, parts.preparation)
     if config.method == "td":

@@ -33,7 +33,7 @@ class TrainedModel:
         detector_snapshot: Of the detector of a top-down model, likewise.
         conditions: Where a conditional model finds rough poses; by default as its config says.
         device: "auto", "cpu", "cuda", ...; by default as the config says.
-        precision: "fp32", "bf16" or "fp16".
+        precision: "fp32", "bf16", "fp16", or "auto" for the fastest that the device has.
         batch_size: Images at once; that of the training by default.
         backend: "torch", or what runs the file that `dlcore export` made of the pose model.
         exported: That file; by default the one in the folder of the run.

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dlcore.engine import precision as module
-from dlcore.engine.precision import Precision, choose_precision
+from dlcore.engine.precision import Precision, choose_precision, precision_of
 from dlcore.errors import TrainingError
 
 CPU = torch.device("cpu")
@@ -60,3 +60,16 @@ def test_autocast_computes_in_the_precision():
 def test_only_fp16_scales_the_loss():
     assert not Precision("bf16", "cpu").make_scaler().is_enabled()
     assert not Precision("fp32", "cpu").make_scaler().is_enabled()
+
+
+@pytest.mark.parametrize(("bf16", "name"), [(True, "bf16"), (False, "fp32")])
+def test_predictions_take_the_fastest_that_the_cpu_has_if_they_are_asked_to(
+    monkeypatch, bf16, name
+):
+    monkeypatch.setattr("dlcore.engine.precision._cpu_computes_bf16", lambda: bf16)
+    assert precision_of("auto", torch.device("cpu")).name == name
+    assert precision_of("fp32", torch.device("cpu")).name == "fp32"
+
+
+def test_predictions_on_other_devices_are_in_fp32():
+    assert precision_of("auto", torch.device("mps")).name == "fp32"
