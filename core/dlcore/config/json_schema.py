@@ -51,6 +51,8 @@ _NOT_BLOCKS = (
     "prediction_writers",
     "trackers",
     "evaluation_writers",
+    "exporters",
+    "inference_backends",
 )
 """Kinds that are written in other ways than as a block with a `type`, or not at all."""
 

@@ -18,7 +18,10 @@ def test_every_value_is_told_with_its_source(dlcore, config):
 def test_one_key_is_told_with_its_meaning(dlcore, config):
     done = dlcore("explain", config, "train_settings.batch_size")
 
-    assert done.out == "line 31   train_settings.batch_size = 4\n          Images in a batch.\n"
+    assert done.out == (
+        "line 31   train_settings.batch_size = 4\n"
+        "          Images in a batch; auto takes as many as fit and pay.\n"
+    )
 
 
 def test_a_section_is_told_whole(dlcore, config):

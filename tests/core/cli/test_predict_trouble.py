@@ -217,7 +217,7 @@ def test_an_interrupted_command_goes_on_where_it_was(dlcore, run, tmp_path, how)
 
 
 _PROGRAM = """
-import sys, time
+import signal, sys, time
 from dlcore.inference.estimators import BottomUpEstimator
 from dlcore.cli.main import main
 
@@ -232,6 +232,7 @@ def slow(self, images, prepared):
     return run(self, images, prepared)
 
 BottomUpEstimator.run = slow
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a test in the background ignores it
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -250,6 +251,7 @@ def _interrupted(run, clip, how):
         _, err = process.communicate(timeout=60)
     finally:
         process.kill()
+        process.communicate()
     return SimpleNamespace(code=process.returncode, err=err)
 
 
