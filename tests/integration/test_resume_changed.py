@@ -8,6 +8,7 @@ import yaml
 
 from dlcore.cli.main import main
 from dlcore.engine.snapshots import list_snapshots, load_snapshot, save_snapshot
+from dlcore.inference import load_model
 
 
 @pytest.fixture
@@ -288,3 +289,18 @@ def test_a_batch_size_that_was_found_by_trying_stays_when_a_run_goes_on(train, t
 
     assert code == 0
     assert "train_settings.batch_size: 1 (as before)" in stderr
+
+
+def test_training_and_predicting_on_a_cpu_keep_the_memory_that_they_free(
+    train, tmp_path, monkeypatch
+):
+    asked = []
+    for module in ("dlcore.engine.run", "dlcore.inference.loading"):
+        monkeypatch.setattr(
+            f"{module}.keep_freed_memory", lambda module=module: asked.append(module)
+        )
+
+    train()
+    assert asked == ["dlcore.engine.run"]
+    load_model(tmp_path / "run")
+    assert asked == ["dlcore.engine.run", "dlcore.inference.loading"]
