@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -31,14 +33,21 @@ def write_video(
     return write_frames(path, [frame(number, size) for number in range(count)], codec)
 
 
-def write_frames(path: Path, frames: list[np.ndarray], codec: str = "mjpeg") -> Path:
+def write_frames(
+    path: Path,
+    frames: Iterable[np.ndarray],
+    codec: str = "mjpeg",
+    options: dict[str, str] | None = None,
+) -> Path:
+    coming = iter(frames)
+    first = next(coming)
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25)
-        stream.height, stream.width = frames[0].shape[:2]
+        stream.height, stream.width = first.shape[:2]
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         if codec == "libx264":
-            stream.options = {"crf": "12", "g": "10"}
-        for pixels in frames:
+            stream.options = options or {"crf": "12", "g": "10"}
+        for pixels in chain([first], coming):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
         container.mux(stream.encode())
     return path

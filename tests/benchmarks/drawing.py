@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from dlcore.testing.animals import draw_image, write_animals
 from tests.videos import write_frames
 
-_DRAWN = 16
-"""Different frames of a video; they come again."""
+_CIRCLE = 250
+"""Frames for a walk round."""
+
+_NOISE = 3
+"""Of a pixel, at most."""
 
 
 def draw_images(folder: Path, count: int, size: int, animals: int) -> None:
@@ -23,10 +28,21 @@ def draw_images(folder: Path, count: int, size: int, animals: int) -> None:
 
 
 def draw_video(path: Path, count: int, size: int) -> None:
-    """An mp4 of square frames."""
+    """An mp4 of square frames: a still camera, something that walks in a circle, and some noise."""
     rng = np.random.default_rng(0)
-    frames = [draw_image(rng, size)[0] for _ in range(min(count, _DRAWN))]
-    write_frames(path, [frames[number % len(frames)] for number in range(count)], "libx264")
+    ground = draw_image(rng, size)[0].astype(np.int16)
+    walker = draw_image(rng, size // 3)[0]
+    room = size - len(walker)
+
+    def frames() -> Iterator[npt.NDArray[np.uint8]]:
+        for number in range(count):
+            angle = 2 * np.pi * number / _CIRCLE
+            x, y = (int(room * (1 + turn) / 2) for turn in (np.cos(angle), np.sin(angle)))
+            frame = ground + rng.integers(-_NOISE, _NOISE + 1, ground.shape, np.int16)
+            frame[y : y + len(walker), x : x + len(walker)] = walker
+            yield np.clip(frame, 0, 255).astype(np.uint8)
+
+    write_frames(path, frames(), "libx264", {"crf": "23"})
 
 
 def main() -> None:

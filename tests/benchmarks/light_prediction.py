@@ -8,14 +8,12 @@ from pathlib import Path
 
 import av
 import torch
+from av.video.reformatter import VideoReformatter
 
-from dlcore.cli.options import make_host
-from dlcore.engine.allocator import keep_freed_memory
-from dlcore.engine.assembly import build_model
-from dlcore.engine.devices import resolve_device
-from dlcore.engine.precision import Precision
-from dlcore.engine.snapshots import load_snapshot, load_weights
-from dlcore.inference.trained_run import TrainedRun
+from dlcore.data.device import to_device
+from dlcore.data.video import VideoReader
+from dlcore.inference.images import whole_image
+from dlcore.inference.trained_model import load_model
 from tests.benchmarks.light_training import now
 from tests.benchmarks.processes import tell
 
@@ -32,50 +30,42 @@ def main() -> None:
     parser.add_argument("--precision", required=True)
     parser.add_argument("--frames", type=int, required=True)
     args = parser.parse_args()
-    decoded, size = decoder_speed(args.video)
+    decoded = decoder_speed(args.video)
     batches = max(1, min(_MOST_BATCHES, args.frames // args.batch_size))
-    device = resolve_device(args.device, None)
-    if device.type == "cpu":
-        keep_freed_memory()
-    model = model_speed(args.run, device, args.precision, (args.batch_size, 3, *size), batches)
-    tell({"model_frames_per_s": model, "decoder_frames_per_s": decoded, "size": size[::-1]})
+    model, size = model_speed(args, batches)
+    tell({"model_frames_per_s": model, "decoder_frames_per_s": decoded, "size": size})
 
 
-def decoder_speed(path: Path) -> tuple[float, tuple[int, int]]:
-    """Frames per second to arrays in RGB, and their (height, width)."""
+def decoder_speed(path: Path) -> float:
+    """Frames per second to arrays in RGB."""
     start = time.perf_counter()
-    count, size = 0, (0, 0)
+    count, converter = 0, VideoReformatter()
     with av.open(str(path)) as container:
         container.streams.video[0].thread_type = "AUTO"
         for frame in container.decode(video=0):
-            size = frame.to_ndarray(format="rgb24").shape[:2]
+            converter.reformat(frame, format="rgb24", threads=1).to_ndarray()
             count += 1
-    return count / (time.perf_counter() - start), size
+    return count / (time.perf_counter() - start)
 
 
 @torch.inference_mode()
-def model_speed(
-    folder: Path,
-    device: torch.device,
-    precision: str,
-    shape: tuple[int, int, int, int],
-    batches: int,
-) -> float:
-    """Images per second of the network alone."""
-    run = TrainedRun.open(folder, make_host())
-    config, path = run.loaded.config, run.snapshot(None)
-    layout = torch.channels_last if config.runner.channels_last else torch.contiguous_format
-    model = build_model(run.host, config, run.task, fresh=False)
-    load_weights(model, load_snapshot(path)["model"], path)
-    model = model.to(device).to(memory_format=layout).eval()
-    images = torch.randn(shape, device=device).contiguous(memory_format=layout)
-    arithmetic = Precision(precision, device.type)
+def model_speed(args: argparse.Namespace, batches: int) -> tuple[float, list[int]]:
+    """Images per second of the network alone, and the [width, height] of what it sees."""
+    model = load_model(
+        args.run, device=args.device, precision=args.precision, batch_size=args.batch_size
+    )
+    network = model.estimator.network
+    where, bare = network.compute.computation, network.compute.model
+    frames = (frame.pixels for frame in VideoReader(args.video).frames(0, args.batch_size))
+    (batch,) = network.prepare([whole_image(pixels, model.task) for pixels in frames])
+    normalization = network.compute.normalization
+    images = to_device(batch, where.device, normalization, where.memory_format).images
     for number in range(_WARM_UP + batches):
         if number == _WARM_UP:
-            start = now(device)
-        with arithmetic.autocast():
-            model(images)
-    return batches * shape[0] / (now(device) - start)
+            start = now(where.device)
+        with where.precision.autocast():
+            bare(images)
+    return batches * len(images) / (now(where.device) - start), [*images.shape[:1:-1]]
 
 
 if __name__ == "__main__":

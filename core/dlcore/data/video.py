@@ -74,7 +74,7 @@ class VideoReader:
             stream = self._stream(container)
             # What some files say is wrong until a frame has been decoded.
             first = next((f for f in _decoded(container, stream) if f is not None), None)
-            pixels = None if first is None else _pixels(first)
+            pixels = None if first is None else _ToRGB()(first)
             if pixels is None:
                 raise DataError(
                     f"no frame of the video {str(path)!r} can be decoded; copy it again, or "
@@ -101,9 +101,10 @@ class VideoReader:
         with self._open() as container:
             stream = self._stream(container)
             number, decoded = self._from(container, stream, start)
+            to_rgb = _ToRGB()
             for frame in decoded:
                 if number >= start:
-                    yield VideoFrame(number, None if frame is None else _pixels(frame))
+                    yield VideoFrame(number, None if frame is None else to_rgb(frame))
                 number += 1
                 if stop is not None and number >= stop:
                     return
@@ -239,13 +240,22 @@ def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[Decoded
         yield None
 
 
-def _pixels(frame: DecodedFrame) -> npt.NDArray[np.uint8] | None:
-    try:
-        pixels = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
-    except (ValueError, OSError):  # a format or a size that the converter does not take
-        return None
-    turns = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
+class _ToRGB:
+    """The pixels of frames; keeps from frame to frame what the conversion needs."""
+
+    def __init__(self) -> None:
+        from av.video.reformatter import VideoReformatter
+
+        self._converter = VideoReformatter()
+
+    def __call__(self, frame: DecodedFrame) -> npt.NDArray[np.uint8] | None:
+        try:
+            rgb = self._converter.reformat(frame, format="rgb24", threads=1)
+            pixels = np.asarray(rgb.to_ndarray(), np.uint8)
+        except (ValueError, OSError):  # a format or a size that the converter does not take
+            return None
+        turns = round(frame.rotation / 90) % 4
+        return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
 
 
 def _chained(

@@ -88,7 +88,7 @@ def load_estimator(
     compute: Callable[[Batch], Decoded]
     if in_torch:
         load_weights(parts.model, load_snapshot(path)["model"], path)
-        compute = TorchNetwork(parts.model, parts.task, parts.normalization, computation)
+        compute = TorchNetwork(parts.model, parts.task, parts.normalization, computation, fold=True)
     else:
         require_fp32(arithmetic.name)
         compute = open_exported(run, parts, path, backend, exported, device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ from dlcore.engine.evaluation import BODYPART, IDENTITY, UNIQUE_BODYPART, to_ori
 from dlcore.engine.identities import by_identity, identity_scores
 from dlcore.engine.pose_runner import PoseTrainingRunner
 from dlcore.engine.precision import Precision
+from dlcore.inference.folding import fold_norms
 from dlcore.interfaces import Batch, PoseTask, Prediction, Sample
 from dlcore.model import ModelOutputs, PoseModel
 
@@ -89,6 +91,7 @@ class TorchNetwork:
         task: What it was built for.
         normalization: Bytes to the network's input.
         computation: Where and how.
+        fold: Whether batch norms are folded into convolutions, which changes the model.
     """
 
     def __init__(
@@ -97,11 +100,14 @@ class TorchNetwork:
         task: PoseTask,
         normalization: Normalization,
         computation: Computation,
+        *,
+        fold: bool = False,
     ) -> None:
         self.model = model
         computation.place(model)
         self.normalization = normalization
         self.computation = computation
+        self._fold = fold
         self._runner = PoseTrainingRunner(model, task, computation.precision.autocast)
 
     def __call__(self, batch: Batch) -> Decoded:
@@ -113,8 +119,17 @@ class TorchNetwork:
         """What the heads give for a batch of bytes, and what the predictors find in it."""
         where = self.computation
         moved = to_device(batch, where.device, self.normalization, where.memory_format)
+        if self._fold:
+            self._fold = False
+            fold_norms(self.model, partial(self._first_outputs, moved))
         outputs = self._runner.outputs(moved)
         return outputs, self.model.predict(outputs)
+
+    def _first_outputs(self, batch: Batch) -> list[Tensor]:
+        """What the heads give for the first image of a batch, in full precision."""
+        conditions = None if batch.conditions is None else batch.conditions[:1].clone()
+        outputs = self.model(batch.images[:1].clone(), conditions)
+        return [tensor for by_name in outputs.values() for tensor in by_name.values()]
 
 
 class PoseNetwork:

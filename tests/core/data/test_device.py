@@ -58,6 +58,18 @@ def test_the_constants_go_to_a_device_once(batch, monkeypatch):
     assert torch.equal(normalization(batch.images), first)
 
 
+def test_both_layouts_give_the_same_numbers_and_keep_theirs(batch):
+    normalization = Normalization.from_config(True, False)
+    last, first = batch.images, batch.images.contiguous()
+    assert last.is_contiguous(memory_format=torch.channels_last)
+
+    one, other = normalization(last), normalization(first)
+
+    assert torch.equal(one, other)
+    assert one.is_contiguous(memory_format=torch.channels_last)
+    assert other.is_contiguous()
+
+
 def test_normalisation_equals_that_of_deeplabcut(shared):
     reference = np.load(shared / "peer" / "reference" / "augmentation" / "augmentation.npz")
     images = torch.from_numpy(reference["image"]).permute(2, 0, 1)[None]

@@ -1,0 +1,132 @@
+"""Batch norms in convolutions: the same outputs from fewer modules, or nothing is changed."""
+
+from copy import deepcopy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from dlcore.inference.folding import fold_norms
+from dlcore.inference.trained_model import load_model
+
+IMAGES = torch.randn(2, 8, 12, 10, generator=torch.Generator().manual_seed(0))
+
+
+class Derived(nn.BatchNorm2d):
+    def forward(self, images):
+        return super().forward(images).relu()
+
+
+class Standardized(nn.Conv2d):
+    def forward(self, images):
+        return self._conv_forward(images, self.weight - self.weight.mean(), self.bias)
+
+
+class Twice(nn.Module):
+    """What its convolution gives goes into the norm and past it."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolution, self.norm = nn.Conv2d(8, 8, 3), nn.BatchNorm2d(8)
+
+    def forward(self, images):
+        images = self.convolution(images)
+        return images + self.norm(images)
+
+
+def prepared(*modules):
+    """A network whose norms are far from doing nothing, ready to predict."""
+    torch.manual_seed(1)
+    model = nn.Sequential(*modules).eval()
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.affine:
+            module.running_mean.normal_()
+            module.running_var.uniform_(0.1, 2)
+            nn.init.normal_(module.weight)
+            nn.init.normal_(module.bias)
+    return model
+
+
+def fold(model):
+    """How many norms were folded, and the largest change of the outputs."""
+    with torch.no_grad():
+        before = model(IMAGES)
+        count = fold_norms(model, lambda: [model(IMAGES)])
+        return count, ((model(IMAGES) - before).abs().max() / before.abs().max()).item()
+
+
+def norms(model):
+    return [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+
+
+@pytest.mark.parametrize(
+    "convolution",
+    [
+        nn.Conv2d(8, 16, 3, padding=1),
+        nn.Conv2d(8, 16, 3, stride=2, bias=False),
+        nn.Conv2d(8, 16, 3, groups=8),
+        nn.ConvTranspose2d(8, 16, 4, stride=2),
+        nn.ConvTranspose2d(8, 16, 4, bias=False),
+    ],
+)
+@pytest.mark.parametrize("affine", [True, False])
+def test_a_norm_after_a_convolution_becomes_part_of_it(convolution, affine):
+    model = prepared(deepcopy(convolution), nn.BatchNorm2d(16, affine=affine), nn.ReLU())
+    count, change = fold(model)
+    assert count == 1
+    assert not norms(model)
+    assert change < 1e-5
+
+
+def test_norms_that_follow_something_else_stay():
+    model = prepared(nn.BatchNorm2d(8), nn.Conv2d(8, 8, 1), nn.ReLU(), nn.BatchNorm2d(8))
+    assert fold(model) == (0, 0)
+    assert len(norms(model)) == 2
+
+
+def test_a_norm_that_does_more_stays():
+    model = prepared(nn.Conv2d(8, 8, 1), Derived(8))
+    assert fold(model) == (0, 0)
+    assert len(norms(model)) == 1
+
+
+def test_a_convolution_whose_weights_are_computed_or_laid_out_otherwise_stays():
+    computed = nn.utils.parametrizations.weight_norm(nn.Conv2d(8, 8, 1))
+    model = prepared(computed, nn.BatchNorm2d(8), nn.ConvTranspose2d(8, 8, 4, groups=4))
+    model.append(prepared(nn.BatchNorm2d(8))[0])
+    assert fold(model) == (0, 0)
+    assert len(norms(model)) == 2
+
+
+def test_a_norm_in_two_places_stays():
+    shared = nn.BatchNorm2d(8)
+    model = prepared(nn.Conv2d(8, 8, 1), shared, nn.Conv2d(8, 8, 1), shared)
+    assert fold(model) == (0, 0)
+
+
+def test_a_convolution_that_is_used_twice_stays():
+    shared = nn.Conv2d(8, 8, 1)
+    model = prepared(shared, nn.BatchNorm2d(8), shared)
+    assert fold(model) == (0, 0)
+
+
+@pytest.mark.parametrize("other", [Twice(), Standardized(8, 8, 3)])
+def test_all_is_put_back_if_the_outputs_would_change(other):
+    more = [nn.BatchNorm2d(8)] if isinstance(other, Standardized) else []
+    model = prepared(nn.Conv2d(8, 8, 1), nn.BatchNorm2d(8), deepcopy(other), *more)
+    names = list(model.state_dict())
+    assert fold(model) == (0, 0)
+    assert list(model.state_dict()) == names
+    assert len(norms(model)) == 2
+
+
+def test_a_prediction_has_no_norms_left_and_finds_the_same(shared):
+    folder = shared / "peer" / "snapshots" / "multi_identity_unique_cspnext_s"
+    plain, folded = load_model(folder), load_model(folder)
+    images = sorted((folder / "images").glob("*.png"))
+    plain.estimator.network.compute._fold = False
+    for one, other in zip(plain.predict(images), folded.predict(images), strict=True):
+        np.testing.assert_allclose(one.poses, other.poses, atol=1e-3)
+    assert norms(plain.estimator.network.compute.model)
+    assert not norms(folded.estimator.network.compute.model)
