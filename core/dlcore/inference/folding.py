@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
@@ -20,7 +21,6 @@ from dlcore.engine.run_folder import LOGGER
 Convolution = nn.Conv2d | nn.ConvTranspose2d
 Norm = nn.BatchNorm2d | nn.SyncBatchNorm
 
-_NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)  # not what is derived from them: it may do more
 _CLOSE = 1e-4  # of the largest value of an output
 
 
@@ -101,17 +101,17 @@ def _pairs(model: nn.Module, compute: Callable[[], object]) -> list[tuple[Convol
         used.append(module)
         given[id(output)] = module, output
 
-    def before_norm(module: Any, inputs: tuple[Tensor, ...]) -> None:
+    def after_norm(module: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         used.append(module)
-        if inputs and id(inputs[0]) in given:
+        if inputs and id(inputs[0]) in given and _same([output], [_plain(module, inputs[0])]):
             pairs.append((given[id(inputs[0])][0], module))
 
     hooks = []
     for module in model.modules():
         if isinstance(module, Convolution):
             hooks.append(module.register_forward_hook(after_convolution))
-        elif type(module) in _NORMS and module.running_mean is not None:
-            hooks.append(module.register_forward_pre_hook(before_norm))
+        elif isinstance(module, Norm) and module.running_mean is not None:
+            hooks.append(module.register_forward_hook(after_norm))
     try:
         compute()
     finally:
@@ -122,6 +122,13 @@ def _pairs(model: nn.Module, compute: Callable[[], object]) -> list[tuple[Convol
         for convolution, norm in pairs
         if used.count(convolution) == used.count(norm) == 1 and _can_change(convolution)
     ]
+
+
+def _plain(norm: Norm, images: Tensor) -> Tensor:
+    """What a norm gives that does nothing else; a class derived from it may."""
+    return F.batch_norm(
+        images, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps
+    )
 
 
 def _can_change(convolution: Convolution) -> bool:

@@ -85,6 +85,16 @@ def test_norms_that_follow_something_else_stay():
     assert len(norms(model)) == 2
 
 
+def test_a_derived_norm_that_does_the_same_becomes_part_of_it_too():
+    class Same(nn.BatchNorm2d):
+        pass
+
+    model = prepared(nn.Conv2d(8, 8, 1), Same(8))
+    count, change = fold(model)
+    assert count == 1
+    assert change < 1e-5
+
+
 def test_a_norm_that_does_more_stays():
     model = prepared(nn.Conv2d(8, 8, 1), Derived(8))
     assert fold(model) == (0, 0)
