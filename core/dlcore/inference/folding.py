@@ -29,20 +29,16 @@ def fold_norms(model: nn.Module, compute: Callable[[], Sequence[Tensor]]) -> int
 
     Args:
         model: Ready to predict; changed in place, and of no use for training afterwards.
-        compute: Runs the model on some images and gives its outputs. Called three times.
+        compute: Runs the model on some images and gives its outputs. Called twice at most.
 
     Returns:
         How many norms were folded. None if the outputs would not be the same: a convolution that
         does something of its own with its weights, or whose output is used elsewhere, too.
     """
     with torch.inference_mode(False), torch.no_grad(), _exact():
-        before = compute()
         places = _places(model)
-        folds = [
-            _Fold(convolution, norm, *places[norm])
-            for convolution, norm in _pairs(model, compute)
-            if norm in places
-        ]
+        pairs, before = _watch(model, compute)
+        folds = [_Fold(*pair, *places[pair[1]]) for pair in pairs if pair[1] in places]
         for fold in folds:
             fold.apply()
         if folds and not _same(before, compute()):
@@ -91,8 +87,10 @@ class _Fold:
         setattr(self.parent, self.name, self.norm)
 
 
-def _pairs(model: nn.Module, compute: Callable[[], object]) -> list[tuple[Convolution, Norm]]:
-    """Convolutions and the norms that take what they give, each used once."""
+def _watch(
+    model: nn.Module, compute: Callable[[], Sequence[Tensor]]
+) -> tuple[list[tuple[Convolution, Norm]], Sequence[Tensor]]:
+    """Convolutions and the norms that take what they give, each used once; and the outputs."""
     given: dict[int, tuple[Convolution, Tensor]] = {}  # the tensors, too: so that ids stay unique
     used: list[nn.Module] = []
     pairs: list[tuple[Convolution, Norm]] = []
@@ -113,15 +111,16 @@ def _pairs(model: nn.Module, compute: Callable[[], object]) -> list[tuple[Convol
         elif isinstance(module, Norm) and module.running_mean is not None:
             hooks.append(module.register_forward_hook(after_norm))
     try:
-        compute()
+        outputs = compute()
     finally:
         for hook in hooks:
             hook.remove()
-    return [
+    once = [
         (convolution, norm)
         for convolution, norm in pairs
         if used.count(convolution) == used.count(norm) == 1 and _can_change(convolution)
     ]
+    return once, outputs
 
 
 def _plain(norm: Norm, images: Tensor) -> Tensor:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 
-from pydantic import BaseModel, ConfigDict, PositiveInt, model_validator
+from pydantic import ConfigDict, Field, PositiveInt, model_validator
+
+from dlcore.config.sections import Documented
 
 
-class FinalConvOptions(BaseModel):
+class FinalConvOptions(Documented):
     """The convolution behind the deconvolutions, without padding."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     out_channels: PositiveInt
     """Number of maps."""
@@ -19,18 +21,18 @@ class FinalConvOptions(BaseModel):
     """Side of the kernel in cells."""
 
 
-class DeconvolutionOptions(BaseModel):
+class DeconvolutionOptions(Documented):
     """A stack of transposed convolutions, without padding, and perhaps one convolution."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     channels: list[PositiveInt]
     """Channels of the features, then of what each deconvolution gives."""
 
-    kernel_size: list[PositiveInt] = []
+    kernel_size: list[PositiveInt] = Field(default_factory=list)
     """Side of the kernel of each deconvolution, in cells."""
 
-    strides: list[PositiveInt] = []
+    strides: list[PositiveInt] = Field(default_factory=list)
     """How many times finer each deconvolution makes the map."""
 
     final_conv: FinalConvOptions | None = None
