@@ -98,10 +98,21 @@ class World:
         if self.size == 1:
             return forward
         assert isinstance(forward, nn.Module)
-        ids = [device] if device.type == "cuda" else None
-        return DistributedDataParallel(
-            forward, device_ids=ids, find_unused_parameters=unused, gradient_as_bucket_view=True
+        on_gpu = device.type == "cuda"
+        wrapper = DistributedDataParallel if on_gpu else _DistributedOnCPU
+        return wrapper(
+            forward,
+            device_ids=[device] if on_gpu else None,
+            find_unused_parameters=unused,
+            gradient_as_bucket_view=True,
         )
+
+
+class _DistributedOnCPU(DistributedDataParallel):
+    """Takes synced batch norms that know what to do on a CPU; torch's own say so when they run."""
+
+    def _passing_sync_batchnorm_handle(self, module: nn.Module) -> None:
+        pass
 
 
 ALONE = World()
