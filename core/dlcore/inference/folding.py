@@ -91,18 +91,23 @@ def _watch(
     model: nn.Module, compute: Callable[[], Sequence[Tensor]]
 ) -> tuple[list[tuple[Convolution, Norm]], Sequence[Tensor]]:
     """Convolutions and the norms that take what they give, each used once; and the outputs."""
-    given: dict[int, tuple[Convolution, Tensor]] = {}  # the tensors, too: so that ids stay unique
+    # What each convolution gave, by id, and its version: something may write into it.
+    given: dict[int, tuple[Convolution, Tensor, int]] = {}
     used: list[nn.Module] = []
     pairs: list[tuple[Convolution, Norm]] = []
 
     def after_convolution(module: Any, inputs: Any, output: Tensor) -> None:
         used.append(module)
-        given[id(output)] = module, output
+        given[id(output)] = module, output, output._version
 
     def after_norm(module: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         used.append(module)
-        if inputs and id(inputs[0]) in given and _same([output], [_plain(module, inputs[0])]):
-            pairs.append((given[id(inputs[0])][0], module))
+        found = given.get(id(inputs[0])) if inputs else None
+        if found is None:
+            return
+        convolution, images, version = found
+        if images._version == version and _same([output], [_plain(module, images)]):
+            pairs.append((convolution, module))
 
     hooks = []
     for module in model.modules():
@@ -139,9 +144,9 @@ def _can_change(convolution: Convolution) -> bool:
 def _places(model: nn.Module) -> dict[nn.Module, tuple[nn.Module, str]]:
     """The parent of each module and its name there, for those that have only one."""
     found: dict[nn.Module, list[tuple[nn.Module, str]]] = {}
-    for parent in model.modules():
-        for name, child in parent.named_children():
-            found.setdefault(child, []).append((parent, name))
+    for path, child in model.named_modules(remove_duplicate=False):
+        parent, _, name = path.rpartition(".")
+        found.setdefault(child, []).append((model.get_submodule(parent), name))
     return {child: places[0] for child, places in found.items() if len(places) == 1}
 
 

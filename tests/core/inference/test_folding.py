@@ -95,10 +95,53 @@ def test_a_derived_norm_that_does_the_same_becomes_part_of_it_too():
     assert change < 1e-5
 
 
-def test_a_norm_that_does_more_stays():
-    model = prepared(nn.Conv2d(8, 8, 1), Derived(8))
-    assert fold(model) == (0, 0)
-    assert len(norms(model)) == 1
+def test_a_norm_after_an_activation_in_place_stays_and_others_do_not():
+    first, second = nn.Conv2d(8, 8, 1), nn.Conv2d(8, 8, 1)
+    model = prepared(first, nn.ReLU(inplace=True), nn.BatchNorm2d(8), second, nn.BatchNorm2d(8))
+    count, change = fold(model)
+    assert count == 1
+    assert change < 1e-5
+
+
+class Again(nn.Module):
+    """Two convolutions with the same norm."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(8, 8, 1), nn.Conv2d(8, 8, 1)
+        self.norm = nn.BatchNorm2d(8)
+
+    def forward(self, images):
+        return self.norm(self.first(images)) + self.norm(self.second(images))
+
+
+class TwoNames(nn.Module):
+    """Its norm is called by the second of its names."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolution, self.norm = nn.Conv2d(8, 8, 1), nn.BatchNorm2d(8)
+        self.alias = self.norm
+
+    def forward(self, images):
+        return self.alias(self.convolution(images))
+
+
+def used_twice():
+    shared = nn.Conv2d(8, 8, 1)
+    return nn.Sequential(shared, nn.BatchNorm2d(8), shared)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: nn.Sequential(nn.Conv2d(8, 8, 1), Derived(8)), Again, TwoNames, used_twice]
+)
+def test_others_become_part_of_their_convolution_where_one_cannot(make):
+    """The one: a norm that does more, is used twice, has two names, or a convolution used twice."""
+    model = prepared(nn.Conv2d(8, 8, 1), nn.BatchNorm2d(8), make())
+    count, change = fold(model)
+    assert count == 1
+    assert change < 1e-5
+    assert norms(model)
 
 
 def test_a_convolution_whose_weights_are_computed_or_laid_out_otherwise_stays():
@@ -107,18 +150,6 @@ def test_a_convolution_whose_weights_are_computed_or_laid_out_otherwise_stays():
     model.append(prepared(nn.BatchNorm2d(8))[0])
     assert fold(model) == (0, 0)
     assert len(norms(model)) == 2
-
-
-def test_a_norm_in_two_places_stays():
-    shared = nn.BatchNorm2d(8)
-    model = prepared(nn.Conv2d(8, 8, 1), shared, nn.Conv2d(8, 8, 1), shared)
-    assert fold(model) == (0, 0)
-
-
-def test_a_convolution_that_is_used_twice_stays():
-    shared = nn.Conv2d(8, 8, 1)
-    model = prepared(shared, nn.BatchNorm2d(8), shared)
-    assert fold(model) == (0, 0)
 
 
 @pytest.mark.parametrize("other", [Twice(), Standardized(8, 8, 3)])
