@@ -94,3 +94,14 @@ def host_of() -> Callable[..., PluginHost]:
         return host
 
     return make
+
+
+@pytest.fixture
+def process_group(tmp_path: Path) -> Iterator[None]:
+    """Training on several CPU processes, of which there is one."""
+    from torch import distributed
+
+    store = f"file://{tmp_path / 'store'}"
+    distributed.init_process_group("gloo", init_method=store, rank=0, world_size=1)
+    yield
+    distributed.destroy_process_group()

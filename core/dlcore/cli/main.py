@@ -30,7 +30,7 @@ class CommandSource(NamedTuple):
 PROGRAM = "dlcore"
 
 OBJECTS_BETWEEN_COLLECTIONS = 50_000
-"""Python's 700 cost a tenth of the time of a quick command: imports leave few cycles behind."""
+"""Instead of Python's 700: imports make many objects that stay, and leave few cycles behind."""
 
 COMMANDS = {
     "demo": CommandSource(

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 import torch
 from torch import Tensor, nn
@@ -28,16 +25,6 @@ def test_pools_over_windows_of_5_9_and_13_cells() -> None:
 
     windows = [max_pool2d(reduced, size, stride=1, padding=size // 2) for size in (5, 9, 13)]
     assert torch.equal(seen[0], torch.cat([reduced, *windows], dim=1))
-
-
-@pytest.fixture
-def process_group(tmp_path: Path) -> Iterator[None]:
-    """Training on several CPU processes, of which there is one."""
-    torch.distributed.init_process_group(
-        "gloo", init_method=f"file://{tmp_path / 'store'}", rank=0, world_size=1
-    )
-    yield
-    torch.distributed.destroy_process_group()
 
 
 @pytest.mark.usefixtures("process_group")
